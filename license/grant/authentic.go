@@ -9,26 +9,26 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// authenticGrants are stores whose records carry authenticators: they are made of what is
-// saved, and what comes back without fitting ones is signing.ErrAltered.
+// authenticGrants are stores whose records carry authenticators. They make an authenticator for each record that
+// is saved, and return signing.ErrAltered for a record whose authenticator doesn't fit.
 type authenticGrants struct {
 	Stores
 	auth *signing.Authenticator
 }
 
-// AuthenticStores returns stores whose records are as they were written here.
+// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores {
 	return &authenticGrants{s, a}
 }
 
-// Facts returns what a grant's authenticator is over, at a revision.
+// Facts returns what a grant's authenticator covers at a revision.
 func (g *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("grants", string(g.ID), revision).
 		Text(string(g.State), g.Client, string(g.Item), string(g.Basis)).Flag(g.Recurring).
 		Time(g.Created, g.Expires).Sealed(g.Body).Bytes(g.Code)
 }
 
-// Facts returns what a use code's authenticator is over.
+// Facts returns what a use code's authenticator covers.
 func (c *UseCodeRecord) Facts() *signing.Facts {
 	return signing.NewFacts("use_codes", string(c.Grant), 0).Bytes(c.Hash[:]).Text(string(c.License)).
 		Int(int64(c.Version), int64(c.Number)).Time(c.Created, c.First)
@@ -67,7 +67,7 @@ func (s *authenticGrants) LoadGrant(ctx context.Context, id ID) (Record, []UseCo
 	return g, codes, nil
 }
 
-// ListGrants implements [Store], and leaves out what doesn't fit.
+// ListGrants implements [Store], and leaves out grants whose authenticators don't fit.
 func (s *authenticGrants) ListGrants(ctx context.Context, keys []signing.Lookup, before license.Cursor, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(after *Record, n int) ([]Record, error) {
 		if after != nil {
@@ -77,7 +77,7 @@ func (s *authenticGrants) ListGrants(ctx context.Context, keys []signing.Lookup,
 	}, s.verify)
 }
 
-// GrantsAfter implements [KeyStore], and leaves out what doesn't fit.
+// GrantsAfter implements [KeyStore], and leaves out grants whose authenticators don't fit.
 func (s *authenticGrants) GrantsAfter(ctx context.Context, after ID, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {

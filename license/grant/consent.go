@@ -20,19 +20,18 @@ import (
 
 // Times of grants.
 const (
-	pendingLife   = 10 * time.Minute     // a grant that no code is redeemed for
-	grantLife     = time.Hour            // an active one, unless the holder said otherwise
-	maxGrant      = 30 * 24 * time.Hour  // the longest that a holder may say
-	maxRecurring  = 366 * 24 * time.Hour // likewise, of a recurring one
+	pendingLife   = 10 * time.Minute     // of a pending grant, until its code is redeemed
+	grantLife     = time.Hour            // of an active grant, unless the holder chose another
+	maxGrant      = 30 * 24 * time.Hour  // the longest that a holder may choose
+	maxRecurring  = 366 * 24 * time.Hour // the longest for a recurring grant
 	maxFormLength = 128
 	minFormLength = 16
 )
 
-// grantTries is how often a change of a grant is tried that loses against
-// another one.
+// grantTries is how often a change of a grant is tried if another change overtakes it.
 const grantTries = 10
 
-// domainParty is the domain of lookup keys of parties' ids; see record.go.
+// domainParty is the domain of the lookup keys of parties' ids. It is bound into stored keys: never change it.
 const domainParty = "grant.party"
 
 // grantBody is the sealed part of a grant's record.
@@ -49,12 +48,11 @@ func grantPlace(id ID) vault.Place {
 	return vault.Place{Table: "grants", Row: string(id), Column: "body"}
 }
 
-// Agree makes a pending grant of what the holder chose. What was shown is
-// resolved anew: if anything of it has changed since, the *refusal.Error has the reason
-// offer_changed, and the holder must look again. If nothing was chosen, it is
-// holder_chose_paper: a decision and no fault, and the service goes on by paper.
-// The same consent again, as of a double click, returns the same grant while
-// that is pending; another one with the form's id is refused.
+// Agree makes a pending grant of what the holder chose. It resolves anew what was shown. If anything has changed
+// since, it returns the *refusal.Error offer_changed, and the holder must look again. If nothing was chosen, it
+// returns holder_chose_paper, which is a decision and no fault: the service goes on with paper. The same consent
+// again, as after a double click, returns the same grant while that is pending. Another consent with the same
+// form id is refused.
 func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject, c Consent) (g Grant, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantAgree, "")
 	now := time.Now().UTC().Truncate(time.Microsecond)
@@ -118,8 +116,8 @@ func (c *Consent) check(now time.Time) error {
 	return vs.Err("consent_invalid", "The consent is not acceptable; see violations.")
 }
 
-// agreedBefore returns the grant that a form made before, if it was the very same
-// consent and its code is not redeemed yet.
+// agreedBefore returns the grant that a form made before, if the consent is the very same and the grant's code is
+// not redeemed yet.
 func (r *Service) agreedBefore(ctx context.Context, b grantBody) (Grant, error) {
 	used := refusal.Conflict("consent_used", "This consent was given before. Begin again.")
 	rec, _, err := r.c.Store.LoadGrant(ctx, b.Grant.ID)
@@ -137,8 +135,7 @@ func (r *Service) agreedBefore(ctx context.Context, b grantBody) (Grant, error) 
 	return earlier.Grant, nil
 }
 
-// saveGrant seals a grant and saves it with its event. The record's revision is
-// as it is stored afterwards.
+// saveGrant seals a grant and saves it with its event. Afterwards rec has the revision that is stored.
 func (r *Service) saveGrant(ctx context.Context, a audit.Actor, act journal.Action, rec *Record, b *grantBody, codes []UseCodeRecord, detail map[string]string) error {
 	plain, err := json.Marshal(b)
 	if err != nil {
@@ -160,7 +157,8 @@ func (r *Service) saveGrant(ctx context.Context, a audit.Actor, act journal.Acti
 	return nil
 }
 
-// openGrant opens a stored grant. One whose plain columns don't fit was altered.
+// openGrant opens a stored grant. It refuses a grant whose plain columns don't fit the sealed ones: somebody
+// altered it.
 func (r *Service) openGrant(ctx context.Context, rec Record) (grantBody, error) {
 	plain, err := r.c.Vault.Open(ctx, grantPlace(rec.ID), rec.Body)
 	if err != nil {
@@ -178,14 +176,15 @@ func (r *Service) openGrant(ctx context.Context, rec Record) (grantBody, error) 
 	return b, nil
 }
 
-// Open opens a stored grant. One whose plain columns don't fit was altered.
+// Open opens a stored grant. It refuses a grant whose plain columns don't fit the sealed ones: somebody altered
+// it.
 func (r *Service) Open(ctx context.Context, rec Record) (Grant, error) {
 	b, err := r.openGrant(ctx, rec)
 	return b.Grant, err
 }
 
-// load returns a grant with its record and use codes. To whom it may not be shown it isn't
-// there, and isn't opened.
+// load returns a grant with its record and use codes. A grant that may reports false for is not opened, and is
+// refused as unknown.
 func (r *Service) load(ctx context.Context, id ID, may func(*Record) bool) (Record, grantBody, []UseCodeRecord, error) {
 	if !id.valid() {
 		return Record{}, grantBody{}, nil, errGrantUnknown()
@@ -212,8 +211,8 @@ func errGrantUnknown() error {
 	return refusal.Missing("grant_unknown", "There is no such grant among yours.")
 }
 
-// Stand shows the grant as it stands at a time: one whose time is over has
-// ended, whether or not anybody wrote it down.
+// Stand returns the grant as it stands at a time. A grant whose time is over has ended, even if its record
+// doesn't say so.
 func (g Grant) Stand(rec Record, now time.Time) Grant {
 	if g.State != Ended && !now.Before(rec.Expires) {
 		g.State, g.Ended, g.EndedBy = Ended, rec.Expires, EndedByExpired
@@ -221,7 +220,7 @@ func (g Grant) Stand(rec Record, now time.Time) Grant {
 	return g
 }
 
-// endedReason is the reason to refuse what needs a grant that has not ended.
+// endedReason returns why a grant that has ended can't be used any more.
 func endedReason(g *Grant) refusal.Reason {
 	if g.EndedBy == EndedByExpired {
 		return refusal.ReasonGrantExpired
@@ -229,7 +228,7 @@ func endedReason(g *Grant) refusal.Reason {
 	return refusal.ReasonGrantEnded
 }
 
-// errGrantOver refuses what needs a grant that has not ended.
+// errGrantOver returns the refusal of what a grant that has ended can't be used for any more.
 func errGrantOver(g *Grant) error {
 	return refusal.Conflict(endedReason(g), "The grant "+strings.TrimPrefix(string(endedReason(g)), "grant_")+". Ask for a new one.")
 }

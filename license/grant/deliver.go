@@ -28,7 +28,7 @@ type Delivery struct {
 type DeliveredMaterial struct {
 	Material    string              `json:"material"`
 	Outcome     offer.Outcome       `json:"outcome"`
-	offer.Dated                     // of ended, expired and not_yet_valid
+	offer.Dated                     // for the outcomes ended, expired and not_yet_valid
 	License     audit.ID            `json:"license,omitempty"`
 	Version     int                 `json:"version,omitempty"`
 	TypeCode    credential.TypeCode `json:"type_code,omitempty"`
@@ -39,12 +39,10 @@ type DeliveredMaterial struct {
 	Reason refusal.Reason `json:"reason,omitempty"`
 }
 
-// Deliver activates a grant for the client that redeems the authorization code
-// with that hash, and mints a use code for each license. A license that was
-// changed or ended since the holder agreed is left out, with the reason. With
-// the same code again the answer is the same; another code is refused, but for a
-// recurring grant, which is renewed as by Renew: its client asked once more, and
-// the holder had agreed to that.
+// Deliver activates a grant for the client that redeems the authorization code with that hash, and mints a use
+// code for each license. A license that was changed or ended since the holder agreed is left out, with the
+// reason. The same code again gets the same answer. Another code is refused, unless the grant is recurring: then
+// the grant is renewed as by Renew, because its client asked once more and the holder had agreed to that.
 func (r *Service) Deliver(ctx context.Context, a audit.Actor, id ID, code [32]byte) (d Delivery, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantDeliver, "")
 	for range grantTries {
@@ -98,9 +96,8 @@ func (r *Service) activate(ctx context.Context, a audit.Actor, rec *Record, b *g
 	return codes, r.saveGrant(ctx, a, journal.ActionGrantDeliver, rec, b, codes, nil)
 }
 
-// mint makes the next use code of each license of a grant that can be read now.
-// Of a license with an unused one, that can still be given, it makes none. left says why others have none,
-// by material.
+// mint makes the next use code of each license of a grant that can be read now. It makes none for a license whose
+// last code is unused and can still be given out. left says, by material, why a license can't be read.
 func (r *Service) mint(ctx context.Context, g *Grant, have []UseCodeRecord, now time.Time) (fresh []UseCodeRecord, left map[string]refusal.Reason, err error) {
 	last := newest(have)
 	for _, l := range g.Licenses {
@@ -175,9 +172,9 @@ func (r *Service) delivered(ctx context.Context, b *grantBody, codes []UseCodeRe
 	return d, nil
 }
 
-// Renew mints a new use code for each license of a recurring grant whose last
-// one was used, and returns them with those that are unused yet: so asking again
-// gives the same. What was changed or ended is left out with its reason.
+// Renew mints a new use code for each license of a recurring grant whose last code was used. It returns these and
+// the codes that are still unused, so asking again gives the same. Licenses that were changed or ended are left
+// out, with the reason.
 func (r *Service) Renew(ctx context.Context, a audit.Actor, id ID) (d Delivery, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantRenew, "")
 	return r.mintAgain(ctx, a, id)
@@ -215,8 +212,7 @@ func (r *Service) mintAgain(ctx context.Context, a audit.Actor, id ID) (Delivery
 	return Delivery{}, refusal.ChangedMeanwhile()
 }
 
-// State returns a grant as it stands now, whoever asks: what refreshing and
-// introspecting a token depend on.
+// State returns a grant as it stands now, whoever asks. Refreshing and introspecting a token depend on it.
 func (r *Service) State(ctx context.Context, id ID) (Grant, error) {
 	rec, b, _, err := r.load(ctx, id, whoever)
 	if err != nil {
@@ -225,8 +221,8 @@ func (r *Service) State(ctx context.Context, id ID) (Grant, error) {
 	return b.Grant.Stand(rec, time.Now()), nil
 }
 
-// Revoke ends a grant with its authorization code or token family; reason is
-// EndedByReuse or EndedByToken. One that has ended stays as it is.
+// Revoke ends a grant because of its authorization code or together with its token family: reason is EndedByReuse
+// or EndedByToken. A grant that has ended stays as it is.
 func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason string) (err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantRevoke, "")
 	if reason != EndedByReuse && reason != EndedByToken {
@@ -236,9 +232,8 @@ func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason strin
 	return err
 }
 
-// Withdraw ends a grant by its holder's will, at once. It is for the party who
-// agreed, or for whoever acts for the organization in whose name that was. One
-// that has ended stays as it is.
+// Withdraw ends a grant at once, because its holder wants it. It is for the party who agreed, or for whoever acts
+// for the organization in whose name the party agreed. A grant that has ended stays as it is.
 func (r *Service) Withdraw(ctx context.Context, a audit.Actor, s offer.Subject, id ID) (g Grant, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantWithdraw, "")
 	if s.Owner() == "" {
@@ -307,8 +302,8 @@ func (r *Service) List(ctx context.Context, s offer.Subject, cursor string, limi
 		if err != nil {
 			return Page{}, err
 		}
-		if b.Grant.Owner() != s.Owner() { // the row that led here decides nothing
-			_ = r.c.Vault.Auth().Refuse("grant_parties", string(rec.ID), "a party leads to it whose it is not") // logged, and counted
+		if b.Grant.Owner() != s.Owner() { // the lookup row that led here is not trusted
+			_ = r.c.Vault.Auth().Refuse("grant_parties", string(rec.ID), "a party that it does not belong to leads to it") // logged, and counted
 			continue
 		}
 		page.Grants = append(page.Grants, b.Grant.Stand(rec, now))

@@ -1,6 +1,6 @@
-// Package grant keeps what holders agreed to: which client may read which parts of which
-// licenses, for which service item, and until when. A client gets a use code for each
-// license of its grant, and a new one of a recurring grant. Package access reads by them.
+// Package grant keeps what holders agreed to: which client may read which parts of which licenses, for which
+// service item, and until when. A client gets a use code for each license of its grant, and new ones if the grant
+// is recurring. Package access reads licenses by use codes.
 package grant
 
 import (
@@ -19,9 +19,8 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// ID names a grant: 26 lower-case letters and digits. It is made of the
-// consent form's one-use id, so that a form agreed to twice makes one grant,
-// on whatever nodes.
+// ID names a grant: 26 lower-case letters and digits. It is derived from the consent form's one-use id, so that a
+// form agreed to twice makes one grant, whichever nodes handle it.
 type ID string
 
 // valid reports whether the ID has the form of one.
@@ -67,7 +66,7 @@ type Consent struct {
 	Shown     [32]byte   // Offer.Hash
 	Find      offer.Find // what the offer was made for
 	Channel   Channel
-	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, recurring 366
+	Until     time.Time // zero: 1 hour from activation; at most 30 days ahead, 366 if recurring
 	Recurring bool
 	Chosen    []offer.ChosenLicense // empty: everything was refused
 }
@@ -76,7 +75,7 @@ type Consent struct {
 const (
 	EndedByHolder  = "holder"        // withdrawn
 	EndedByReuse   = "code_reuse"    // its authorization code came a second time
-	EndedByToken   = "token_revoked" // with its token family
+	EndedByToken   = "token_revoked" // its token family was revoked
 	EndedByExpired = "expired"       // its time is over, or its code was never redeemed
 )
 
@@ -99,7 +98,7 @@ type Grant struct {
 	Recurring      bool                     `json:"recurring"`
 	Licenses       []offer.ChosenLicense    `json:"licenses"`
 	Materials      map[string]offer.Outcome `json:"materials"`       // what became of each material that was asked for
-	Dated          map[string]offer.Dated   `json:"dated,omitempty"` // more of the outcomes of some
+	Dated          map[string]offer.Dated   `json:"dated,omitempty"` // more about the outcomes of some
 	Created        time.Time                `json:"created"`
 	Activated      time.Time                `json:"activated,omitzero"`
 	Until          time.Time                `json:"until,omitzero"` // zero while it is pending, unless the holder set an end
@@ -115,8 +114,7 @@ func (g *Grant) Owner() string {
 	return g.Party
 }
 
-// Parts returns the parts of a license that may be read: those that were chosen
-// of it, for whichever material.
+// Parts returns the parts of a license that may be read: all that were chosen, for whichever material.
 func (g *Grant) Parts(id audit.ID) []string {
 	parts := []string{}
 	for _, l := range g.Licenses {
@@ -139,12 +137,12 @@ type Record struct {
 	Basis     Basis
 	Recurring bool
 	Created   time.Time // never changes
-	Expires   time.Time // pending: when it lapses; active: Until; ended: then, or later in records of before that was kept
+	Expires   time.Time // pending: when it lapses; active: Until; ended: when it ended, or later in records from before that was kept
 	Body      []byte    // sealed: Grant, and what the consent was bound to
 	// Code is the hash of the authorization code that activated it; nil before.
 	Code []byte
-	// Party leads to the party whose grant it is. Written with a new grant, and
-	// not read back.
+	// Party has the lookup keys that lead from the party to its grant. They are written with a new grant, and not
+	// read back.
 	Party []signing.Lookup
 
 	Auth []byte // see signing.Authenticator; read and written with the record
@@ -180,15 +178,15 @@ type Stores interface {
 
 // Store keeps grants. Every driver passes storagetest.Grants.
 type Store interface {
-	// SaveGrant stores a new grant (Revision 0) as revision 1, or a change of one
-	// if the stored revision is still g.Revision, with use codes to add and the
-	// event, all or nothing. ErrNotFound for an unknown grant; ErrConflict for
-	// another revision, a new grant whose ID is there, and a use code that is.
+	// SaveGrant stores a new grant (Revision 0) as revision 1, or a change of a grant whose stored revision is
+	// still g.Revision. It also adds the use codes and the event, all or nothing. It returns ErrNotFound for an
+	// unknown grant, and ErrConflict if the stored revision is another one, or if a new grant's ID or a use code
+	// is stored already.
 	SaveGrant(ctx context.Context, g Record, codes []UseCodeRecord, e journal.Event) error
 	// LoadGrant returns a grant and its use codes, ordered by license and
 	// number, or ErrNotFound.
 	LoadGrant(ctx context.Context, id ID) (Record, []UseCodeRecord, error)
-	// ListGrants returns up to limit grants to which one of a party's keys leads,
-	// newest first, then by ID, that come after a place.
+	// ListGrants returns up to limit grants that come after a place and to which one of a party's keys leads,
+	// newest first, then by ID.
 	ListGrants(ctx context.Context, party []signing.Lookup, before license.Cursor, limit int) ([]Record, error)
 }

@@ -7,27 +7,25 @@ import (
 	"yizheng.internal/signing"
 )
 
-// KeyStore renews the lookup keys by which parties find their grants, after the
-// lookup key was rotated. [license.LookupStore].PurgeLookups deletes the old ones. Every driver passes
-// storagetest.PartyKeys.
+// KeyStore renews the lookup keys by which parties find their grants, after the lookup key was rotated.
+// [license.LookupStore].PurgeLookups deletes the old ones. Every driver passes storagetest.PartyKeys.
 type KeyStore interface {
 	// GrantsAfter returns up to limit grants with an ID greater than after, by ID.
 	GrantsAfter(ctx context.Context, after ID, limit int) ([]Record, error)
-	// AddGrantKeys adds keys that lead to a stored grant; those that do already
-	// stay as they are. ErrNotFound for no such grant.
+	// AddGrantKeys adds keys that lead to a stored grant. Keys that lead to it already stay as they are. It
+	// returns ErrNotFound if there is no such grant.
 	AddGrantKeys(ctx context.Context, id ID, party []signing.Lookup) error
 }
 
 // keysPage is how many records are renewed at a time.
 const keysPage = 200
 
-// PartyKeys returns the lookup keys of what belongs to a party.
+// PartyKeys returns the lookup keys by which a party's records are found.
 func (r *Service) PartyKeys(ctx context.Context, owner string) ([]signing.Lookup, error) {
 	return r.c.Vault.Lookups(ctx, domainParty, owner)
 }
 
-// Rehash gives every grant its lookup keys under all live lookup keys,
-// and calls each for each.
+// Rehash gives every grant its lookup keys under all live lookup keys, and calls each after each grant.
 func (r *Service) Rehash(ctx context.Context, each func()) error {
 	var after ID
 	for {

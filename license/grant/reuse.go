@@ -17,11 +17,10 @@ import (
 // maxReusable is how many of a subject's grants are looked at, the newest first.
 const maxReusable = 1000
 
-// Reusable returns a live recurring grant by which the client may read exactly
-// what an ask would offer the subject now, or "". Nothing may have changed since
-// the holder looked: item, licenses and their versions, parts and case are those
-// that were shown then, and nothing of it was refused. It shows nothing, so it
-// leaves no event; what is made of the grant does.
+// Reusable returns a live recurring grant by which the client may read exactly what an ask would offer the
+// subject now, or "" if there is none. Nothing may have changed since the holder looked: item, licenses and their
+// versions, parts and case are those that were shown then, and the holder refused none of them. Reusable shows
+// nothing, so it leaves no event; using the grant does.
 func (r *Service) Reusable(ctx context.Context, a audit.Actor, q offer.Ask, s offer.Subject) (id ID, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	if _, err := r.c.Offers.Check(ctx, q, &s); err != nil {
@@ -64,14 +63,15 @@ func (r *Service) Reusable(ctx context.Context, a audit.Actor, q offer.Ask, s of
 	return "", nil
 }
 
-// maxReoffers is how many offers are made anew to find a grant that was given in one of them:
-// of what holders looked for, the newest first.
+// maxReoffers is how many offers are made anew to find a grant that was given in one of them. There is one offer
+// for each thing that holders looked for, beginning with the newest grant.
 const maxReoffers = 3
 
-// reoffers are the offers of today, by what the holder looked for.
+// reoffers are the offers made anew, by what the holder looked for.
 type reoffers map[string]*offer.Offer
 
-// of returns the offer for what was looked for, made once; nil: it would be one too many.
+// of returns the offer for what the holder looked for, and makes each offer once. It returns nil if the offer
+// would exceed maxReoffers.
 func (o reoffers) of(find offer.Find, offer func() (offer.Offer, error)) (*offer.Offer, error) {
 	var key strings.Builder
 	for _, material := range slices.Sorted(maps.Keys(find)) {
@@ -88,8 +88,8 @@ func (o reoffers) of(find offer.Find, offer func() (offer.Offer, error)) (*offer
 	return &made, nil
 }
 
-// covers reports whether of each material for which licenses were offered one
-// was granted, with all its parts.
+// covers reports whether, for each material for which licenses were offered, one of them was granted with all its
+// parts.
 func (g *Grant) covers(o *offer.Offer) bool {
 	for _, m := range o.Materials {
 		if len(m.Licenses) == 0 && m.Outcome != offer.OutcomeChoice {

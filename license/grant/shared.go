@@ -23,7 +23,7 @@ type SharedLicense struct {
 	Reason   refusal.Reason // why it can't be read now; empty: it can
 	Fields   []string       // the parts that may be read
 	Used     time.Time      // first reading by the newest use code; zero: there was none
-	Until    time.Time      // when that use code's reading window closes; zero likewise
+	Until    time.Time      // when that use code's reading window closes at the latest; zero: there is no use code
 }
 
 // Shared lists what a grant of the client covers, without data.
@@ -70,7 +70,8 @@ func (r *Service) Shared(ctx context.Context, a audit.Actor, id ID) (g Grant, ls
 	return g, ls, nil
 }
 
-// Hindrance returns why a license can't be read by a code now, or "" if it can. exhausted says that the code is good for no further reading.
+// Hindrance returns why a license can't be read by a code now, or "" if it can. exhausted says that the code
+// allows no further reading.
 func Hindrance(c *UseCodeRecord, g *Grant, v license.VersionRecord, exhausted bool, now time.Time) refusal.Reason {
 	switch {
 	case g.State == Pending:

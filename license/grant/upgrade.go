@@ -6,7 +6,8 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Upgrade gives every grant and use code of an earlier version its authenticator.
+// Upgrade adds the authenticators to grants and use codes that an earlier version of the program stored without
+// them.
 func (r *Service) Upgrade(ctx context.Context, s signing.AuthStore) error {
 	for after := ID(""); ; {
 		grants, err := r.c.Store.GrantsAfter(ctx, after, keysPage)

@@ -57,15 +57,14 @@ func (c UseCode) Grant() ID { return ID(c.code[:26]) }
 // Hash returns what is stored of a code.
 func (c UseCode) Hash() [32]byte { return sm3.Sum([]byte(c.code)) }
 
-// Request returns what is stored of a consumer's request id: whoever has the
-// database alone can't tell it, for the code isn't there.
+// Request returns what is stored of a consumer's request id: a hash with the code. Whoever has only the database
+// can't tell the id, because the code isn't stored there.
 func (c UseCode) Request(id string) string {
 	sum := sm3.Sum([]byte(c.code + "\x00" + id))
 	return useCodeEncoding.EncodeToString(sum[:])
 }
 
-// UseCodeRecord is a use code as a store keeps it. Its client and its end are its
-// grant's.
+// UseCodeRecord is a use code as a store keeps it. Its grant says which client it is for and when it ends.
 type UseCodeRecord struct {
 	Grant   ID
 	Hash    [32]byte // SM3 of the code; the code itself is derived, never stored
@@ -77,7 +76,7 @@ type UseCodeRecord struct {
 	Auth    []byte    // see signing.Authenticator
 }
 
-// domainUseCode is the domain of the keyed hashes that use codes are.
+// domainUseCode is the domain of use codes, which are keyed hashes.
 const domainUseCode = "license.usecode"
 
 var errUseCodeLost = errors.New("a use code can't be derived again: the lookup key that made it was purged")

@@ -13,17 +13,16 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// flat recognizes face fields that certainly fit a schema of the usual kind: one
-// level of texts, whole numbers and truth values. It costs a tenth of asking the
-// validator, and only ever says yes: whatever it doesn't recognize, the validator
-// decides, which alone can say what is wrong.
+// flat recognizes face fields that certainly fit a schema of the usual kind, which has one level of texts, whole
+// numbers and truth values. It costs a tenth of the validator, and only ever says yes. The validator decides
+// about whatever flat doesn't recognize, because only the validator can say what is wrong.
 type flat struct {
 	fields   map[string]*flatField
 	required []string
 }
 
-// flatField is what a schema says of one field. A field's schema with $ref is a
-// chain of them, each of which must agree.
+// flatField is what a schema says about one field. For a field's schema with $ref there is a chain of flatFields,
+// and a value must fit each of them.
 type flatField struct {
 	kind     string // the JSON type: string, integer, boolean
 	least    int64  // characters of a string, or an integer
@@ -36,8 +35,8 @@ type flatField struct {
 // maxFlatDigits is how long a number may be to fit an int64 whatever its digits.
 const maxFlatDigits = 18
 
-// newFlat returns nil for a schema that isn't of the usual kind. Keywords it
-// doesn't know, and new ones with them, make it one of those.
+// newFlat returns nil for a schema that isn't of the usual kind. A schema with a keyword that newFlat doesn't
+// know, such as a new one, isn't of the usual kind either.
 func newFlat(root *node, compiled *jsonschema.Schema) *flat {
 	for key, v := range root.object {
 		switch {
@@ -96,8 +95,7 @@ func newFlatField(n *node, compiled *jsonschema.Schema) *flatField {
 	return f
 }
 
-// keyword takes a keyword in and reports whether it is one that it knows for the
-// field's type.
+// keyword adds a keyword to the field, and reports whether it knows the keyword for the field's type.
 func (f *flatField) keyword(key string, v any) (ok bool) {
 	switch {
 	case f.kind == "string" && key == "minLength", f.kind == "integer" && key == "minimum":
@@ -124,7 +122,7 @@ func (f *flatField) keyword(key string, v any) (ok bool) {
 	return ok
 }
 
-// flatInteger reads a whole number, written as one, of few digits.
+// flatInteger reads a number that is written as a whole number with few digits.
 func flatInteger(v any) (int64, bool) {
 	s, ok := v.(json.Number)
 	if !ok || len(s) > maxFlatDigits {
@@ -153,7 +151,7 @@ func (f *flat) valid(v any) bool {
 	return true
 }
 
-// plain returns face fields that are plain, and certainly fit.
+// plain reads face fields, and reports whether they are plain and certainly fit.
 func (f *flat) plain(raw []byte) (sdjwt.Members, bool) {
 	if f == nil {
 		return nil, false

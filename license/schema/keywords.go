@@ -154,8 +154,8 @@ func checkDraft(_ *checker, n *node, at string, v any) error {
 	return nil
 }
 
-// checkReference only asks for the form; resolve finds the target. A percent sign
-// would be decoded and could lead elsewhere than it says.
+// checkReference only checks the form; resolve finds the target. A percent sign is refused: it would be decoded,
+// and the reference could lead elsewhere than it says.
 func checkReference(_ *checker, _ *node, at string, v any) error {
 	if s, _ := v.(string); !strings.HasPrefix(s, "#/") || strings.Contains(s, "%") {
 		return refuse("schema_reference", at)
@@ -172,7 +172,7 @@ func checkEnum(c *checker, n *node, at string, v any) error {
 	return checkNumbers(c, n, at, v)
 }
 
-// checkNames makes lists of required names count: each may yield an error.
+// checkNames counts the names in lists of required names, because each may yield an error.
 func checkNames(_ *checker, n *node, at string, v any) error {
 	names := 0
 	switch v := v.(type) {
@@ -196,8 +196,8 @@ func checkUnique(_ *checker, n *node, _ string, _ any) error {
 	return nil
 }
 
-// checkNumbers looks for numbers that would take long to compare, also inside
-// lists and objects: 1e999999999 is exact in the validator, and a gigabyte.
+// checkNumbers refuses numbers that would take long to compare, also inside lists and objects. The validator
+// computes exactly, so 1e999999999 takes it a gigabyte.
 func checkNumbers(c *checker, n *node, at string, v any) error {
 	switch v := v.(type) {
 	case json.Number:
@@ -220,7 +220,7 @@ func checkNumbers(c *checker, n *node, at string, v any) error {
 	return nil
 }
 
-// checkCount asks for a small whole number; the validator would cut a larger one.
+// checkCount demands a small whole number, because the validator would cut a larger one.
 func checkCount(_ *checker, _ *node, at string, v any) error {
 	if s, ok := v.(json.Number); !ok || len(s) > 6 || strings.Trim(string(s), "0123456789") != "" {
 		return refuse("schema_number", at)
@@ -255,6 +255,6 @@ func checkFormat(_ *checker, _ *node, at string, v any) error {
 	case "date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid":
 		return nil
 	}
-	// The validator skips formats that it doesn't know: a promise not kept.
+	// The validator skips formats that it doesn't know, so the schema would promise more than is checked.
 	return refuse("schema_format", at)
 }

@@ -2,8 +2,7 @@ package schema
 
 import "strings"
 
-// node is one subschema, with what it applies to the same value and to the
-// values inside.
+// node is one subschema, with the subschemas that it applies to the same value and to the values inside.
 type node struct {
 	pointer string
 	object  map[string]any   // nil for true and false
@@ -15,8 +14,8 @@ type node struct {
 	weight  int              // evaluating this node alone, in units of one subschema
 
 	state nodeState
-	same  int // subschemas applied to the value itself
-	below int // at most applied to one value inside
+	same  int // how many subschemas apply to the value itself
+	below int // how many apply to one value inside, at most
 }
 
 // nodeState is how far the search for cycles has come with a node.
@@ -33,7 +32,7 @@ type checker struct {
 	nodes      []*node
 	byPointer  map[string]*node // all that $ref may lead to
 	properties int
-	written    bool // it is being written: see Check
+	written    bool // the schema is being written: see Check
 }
 
 // all checks the whole schema and returns its root.
@@ -141,7 +140,7 @@ func (n *node) count() error {
 		}
 		n.below += max(s.same, s.below)
 	}
-	// Beyond the limit how far is no matter, and sums can't overflow.
+	// It doesn't matter how far a sum exceeds the limit. Sums are capped here, so that they can't overflow.
 	n.same, n.below = min(n.same, 1<<20), min(n.below, 1<<20)
 	n.state = done
 	return nil

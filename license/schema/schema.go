@@ -17,9 +17,8 @@ import (
 )
 
 // Schema is the JSON Schema (draft 2020-12) of a type's face fields 照面信息,
-// compiled. [Compile] made sure that it ends soon on whatever it is given:
-// it loads nothing, recurses nowhere, and holds no more than the limits below. A
-// Schema may be used by several goroutines.
+// compiled. [Compile] made sure that it ends soon on every input: it loads nothing, never recurses, and holds no
+// more than the limits below. A Schema may be used by several goroutines.
 type Schema struct {
 	compiled *jsonschema.Schema
 	flat     *flat // nil for one that isn't of the usual kind
@@ -45,9 +44,8 @@ const (
 	maxEnum             = 1000  // values of one enum
 	maxPattern          = 256   // characters
 	maxPatternProgram   = 512   // instructions of the compiled pattern: its time per character
-	// maxSchemaCost is how many subschemas may apply to one value. A type's
-	// fields, one schema each, cost about 2; what costs is alternatives within
-	// alternatives, which multiply through $ref.
+	// maxSchemaCost is how many subschemas may apply to one value. A type whose fields have one schema each costs
+	// about 2. What costs more is alternatives within alternatives, which multiply through $ref.
 	maxSchemaCost = 128
 )
 
@@ -62,7 +60,7 @@ const (
 //   - schema_recursive: a $ref that leads back to itself
 //   - schema_cost: too many subschemas would apply to one value
 //   - schema_enum, schema_number, schema_pattern, schema_format: a value that is
-//     too large, not known, or not to be compiled
+//     too large, not known, or can't be compiled
 //   - schema_root: the root isn't {"type": "object"} with properties that closes
 //     itself by "additionalProperties": false or "unevaluatedProperties": false
 //   - schema_property_name: not a letter and up to 63 letters, digits and _
@@ -72,7 +70,7 @@ const (
 //   - schema_length, schema_contradiction, schema_text, of [Check] alone: more
 //     than face fields may hold; limits that no value meets; a text with hidden characters
 //   - schema_titles, schema_language, schema_enum_titles, of [Check] alone: titles
-//     in other languages that are none, of no language, or of no value
+//     in other languages that are malformed, of no language, or of no value
 type Error struct {
 	Reason  string
 	Pointer string // a JSON Pointer into the schema, "" for the whole
@@ -124,8 +122,7 @@ var messages = map[string]string{
 	"schema_enum_titles":   "must name a value of the enum beside it",
 }
 
-// refuse returns a Error. The pointer holds the author's own names, so that
-// it is made printable.
+// refuse returns an *Error. The pointer contains names that the author chose, so it is made printable.
 func refuse(reason, at string) error { return &Error{reason, shown(at, 1000)} }
 
 // Fields returns the face fields in the order in which the schema has them.
@@ -134,20 +131,18 @@ func (s *Schema) Fields() []Field { return slices.Clone(s.fields) }
 // schemaURL is the base of every schema while it is compiled. It leads nowhere.
 const schemaURL = "urn:yizheng:schema"
 
-// noLoader refuses to load anything. References that leave the schema are found
-// before; this is the second lock on the same door.
+// noLoader refuses to load anything. References that leave the schema are refused earlier; noLoader is a second
+// safeguard.
 type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("schemas load nothing") }
 
-// Check compiles a schema that is being written. It refuses more than
-// Compile, which also reads what was stored before: what no face fields
-// could meet, within their own limits, and texts with hidden characters. Errors
-// are [*Error].
+// Check compiles a schema that is being written. It refuses more than Compile, which must also read what was
+// stored before: Check also refuses limits that no face fields could meet within their own limits, and texts with
+// hidden characters. Errors are [*Error].
 func Check(raw []byte) (*Schema, error) { return compileAs(raw, true) }
 
-// Compile checks a type's schema and compiles it. Errors are
-// [*Error].
+// Compile checks a type's schema and compiles it. Errors are [*Error].
 //
 // It is stricter than the draft, so that a schema says what its author means and
 // stays harmless: keywords must be known ("x-…" are ignored), formats are known
@@ -235,5 +230,5 @@ func fieldsOf(root *node, order []string) []Field {
 	return fields
 }
 
-// keysOf makes what is found in maps come in the same order each time.
+// keysOf returns a map's keys in order, so that what is found in maps comes in the same order each time.
 func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

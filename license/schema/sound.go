@@ -30,13 +30,13 @@ var fieldLimits = map[string]int{
 	"minProperties": maxFieldsValues - 1, "maxProperties": maxFieldsValues - 1,
 }
 
-// ranges are pairs of keywords between which nothing lies if the first is greater.
+// ranges are pairs of keywords: if the first one's value is greater than the second one's, nothing fits both.
 var ranges = [...][2]string{
 	{"minLength", "maxLength"}, {"minItems", "maxItems"}, {"minContains", "maxContains"}, {"minProperties", "maxProperties"}, {"minimum", "maximum"},
 }
 
-// sound refuses of one subschema what no face fields could meet: an authority
-// would learn of it only when it issues.
+// sound refuses a subschema that no face fields could meet. Otherwise an authority would learn of it only when it
+// issues.
 func (n *node) sound() error {
 	for _, key := range keysOf(fieldLimits) {
 		v, _ := n.object[key].(json.Number)
@@ -74,7 +74,7 @@ func (n *node) sound() error {
 	return nil
 }
 
-// soundValue refuses a value that a schema prescribes and face fields can't have.
+// soundValue refuses a value that a schema prescribes but that face fields can't have.
 func soundValue(at string, v any, lines bool) error {
 	switch v := v.(type) {
 	case string:
@@ -104,7 +104,7 @@ func soundValue(at string, v any, lines bool) error {
 	return nil
 }
 
-// rational returns a JSON number's exact value. checkNumbers has seen that it is plain.
+// rational returns the exact value of a JSON number that is plain (see plainNumber).
 func rational(v any) (*big.Rat, bool) {
 	s, ok := v.(json.Number)
 	if !ok || !plainNumber(string(s)) {

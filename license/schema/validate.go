@@ -42,9 +42,9 @@ type Violation struct {
 	Message string `json:"message"`
 }
 
-// FieldsError says that face fields could not be looked at at all. Reason is one
-// of: fields_json (not strict JSON: duplicate names, invalid UTF-8 and trailing
-// data too), fields_size (64 KiB), fields_depth (16), fields_count (4,096 values).
+// FieldsError says that face fields could not be checked at all. Reason is one of: fields_json (not strict JSON;
+// also duplicate names, invalid UTF-8 and trailing data), fields_size (64 KiB), fields_depth (16), fields_count
+// (4,096 values).
 type FieldsError struct{ Reason string }
 
 var (
@@ -55,10 +55,9 @@ var (
 
 func (e *FieldsError) Error() string { return "face fields: " + e.Reason }
 
-// Validate checks face fields, one strict JSON object. It returns every
-// violation, in the order of their pointers; beyond 100 the last one has the
-// keyword "more" and says how many there are. Fields that can't be looked at at
-// all are a [*FieldsError].
+// Validate checks face fields, one strict JSON object. It returns every violation, in the order of their
+// pointers; beyond 100 the last one has the keyword "more" and says how many there are. If the fields can't be
+// checked at all, it returns a [*FieldsError].
 func (s *Schema) Validate(fields []byte) ([]Violation, error) {
 	v, err := decodeFields(fields)
 	if err != nil {
@@ -67,9 +66,9 @@ func (s *Schema) Validate(fields []byte) ([]Violation, error) {
 	return s.ValidateDecoded(v)
 }
 
-// Read is Validate for fields that go into a credential: it returns them too, sorted by
-// name, each to be disclosed selectively. Texts are string or *string, numbers
-// [json.Number]. With violations the fields are of no use.
+// Read is Validate for fields that go into a credential. It also returns the fields, sorted by name, each to be
+// disclosed selectively. Texts are string or *string, numbers [json.Number]. If there are violations, the fields
+// must not be used.
 func (s *Schema) Read(fields []byte) (sdjwt.Members, []Violation, error) {
 	if members, ok := s.flat.plain(fields); ok {
 		return members, nil, nil
@@ -140,7 +139,7 @@ func (s *Schema) validate(v any) ([]Violation, error) {
 	return found.list(), nil
 }
 
-// inspection looks at what holds for all fields, whatever the schema says.
+// inspection checks what holds for all face fields, whatever their schema says.
 type inspection struct {
 	found     *findings
 	lines     map[string]bool // fields whose texts may have several lines
@@ -184,8 +183,8 @@ func (in *inspection) value(v any, depth int) error {
 				return err
 			}
 			if !isFieldName(name) {
-				// Also where the schema leaves an object open: a member named _sd
-				// would be taken for the credential's own.
+				// This holds even where the schema leaves an object open: a member named _sd would be taken for
+				// one of the credential's own.
 				in.found.add(append(in.path, name), "additionalProperties", notDefined)
 			}
 		}
@@ -233,8 +232,8 @@ type findings struct {
 const notDefined = "is not defined by the type"
 
 func (fs *findings) add(path []string, keyword, message string) {
-	// Ten times as many as are shown, for some are found twice; a bound
-	// nonetheless, as hostile fields may have thousands.
+	// Keep ten times as many as are shown, because some are found twice. A bound is still needed: hostile fields
+	// may have thousands.
 	if fs.total++; len(fs.kept) < 10*maxViolations {
 		fs.kept = append(fs.kept, Violation{Pointer(path), keyword, message})
 	}
@@ -254,9 +253,9 @@ func (fs *findings) list() []Violation {
 	return append(fs.kept[:maxViolations], Violation{"", "more", fmt.Sprintf("has %d violations, of which these are the first %d", total, maxViolations)})
 }
 
-// flatten takes the validator's tree apart. Its own messages echo values, so none
-// is used. Of alternatives that all failed, only the choice is named: which of
-// them was meant is not known.
+// flatten adds the violations in the validator's tree of errors. It uses none of the validator's messages,
+// because they echo values. If all alternatives failed, it names only the choice, because nobody knows which of
+// them was meant.
 func (fs *findings) flatten(e *jsonschema.ValidationError) {
 	at := e.InstanceLocation
 	switch k := e.ErrorKind.(type) {
@@ -284,8 +283,8 @@ func (fs *findings) flatten(e *jsonschema.ValidationError) {
 	}
 }
 
-// explain returns the keyword and our message for what is wrong with one value.
-// What it tells is from the schema or is a count.
+// explain returns the keyword and our message for what is wrong with one value. The message contains only parts
+// of the schema and counts.
 func explain(k jsonschema.ErrorKind) (keyword, message string) {
 	switch k := k.(type) {
 	case *kind.Type:
@@ -380,8 +379,8 @@ func shown(s string, n int) string {
 // shown: cut to 1,000 characters, with what doesn't print escaped.
 func PrintablePointer(p string) string { return shown(p, 1000) }
 
-// plainText reports whether a text of the face fields has nothing hidden in it,
-// but for the joiners that some scripts need, and line feeds if it may have lines.
+// plainText reports whether a text of the face fields has no hidden characters. It allows the joiners that some
+// scripts need, and line feeds if the text may have several lines.
 func plainText(s string, lines bool) bool {
 	for _, r := range s {
 		if party.Hidden(r) && r != '\u200c' && r != '\u200d' && !(lines && r == '\n') {

@@ -8,9 +8,8 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// Keywords of ours, with which a schema speaks other languages than Chinese. To JSON
-// Schema they say nothing. x-titles are the title in other languages; x-enum-titles
-// name the values of enum, by value.
+// Keywords of ours, for words in languages other than Chinese. JSON Schema ignores them. x-titles has the title
+// in other languages; x-enum-titles names the values of enum in them, by value.
 const (
 	keywordTitles     = "x-titles"      // {"en": "Address"}
 	keywordEnumTitles = "x-enum-titles" // {"正本": {"en": "Original"}}
@@ -24,7 +23,7 @@ const maxTitle = 100
 // A nil Wording knows no words.
 type Wording struct {
 	Title   string                 // usually Chinese; may be empty
-	Titles  party.Names            // it in other languages
+	Titles  party.Names            // the title in other languages
 	Values  map[string]party.Names // of an enum, by value
 	Members map[string]*Wording    // of an object
 	Items   *Wording               // of a list: of each element
@@ -57,8 +56,7 @@ func (w *Wording) TitleIn(tag, name string) string {
 	return w.Titles.In(tag, w.Title)
 }
 
-// ValueIn returns a text in a language, if it is a value that is named in it; or
-// else the text.
+// ValueIn returns the name of a value in a language, or else the value itself.
 func (w *Wording) ValueIn(tag, value string) string {
 	if w == nil {
 		return value
@@ -66,12 +64,11 @@ func (w *Wording) ValueIn(tag, value string) string {
 	return w.Values[value].In(tag, value)
 }
 
-// Beside returns the wording with names that a newer version of the schema has in
-// more languages, wherever the Chinese one is still the same: names that are given
-// later reach what was issued before.
+// Beside returns the wording with the names that a newer version of the schema adds in more languages, wherever
+// the Chinese name is still the same. So names that are added later also serve what was issued before.
 func (w *Wording) Beside(newer *Wording) *Wording { return besides{}.of(w, newer) }
 
-// besides makes each pair once: what is referred to from several places is one.
+// besides makes the wording of each pair once, because several places may refer to one subschema.
 type besides map[[2]*Wording]*Wording
 
 func (all besides) of(w, newer *Wording) *Wording {
@@ -134,7 +131,7 @@ func (all wordings) of(n *node) *Wording {
 	return w
 }
 
-// inherit takes what is not said here from the subschema that is referred to.
+// inherit takes what is not said here from the subschema that $ref leads to.
 func (w *Wording) inherit(from *Wording) {
 	if from == nil {
 		return
@@ -153,8 +150,8 @@ func (w *Wording) inherit(from *Wording) {
 	}
 }
 
-// namesOf reads x-titles. What was stored before they meant anything may be
-// anything: what aren't names is no name.
+// namesOf reads x-titles. A schema that was stored before x-titles meant anything may have any value there, so
+// namesOf ignores what isn't a name.
 func namesOf(v any) party.Names {
 	members, _ := v.(map[string]any)
 	var names party.Names
@@ -184,7 +181,7 @@ func valuesOf(v any) map[string]party.Names {
 	return values
 }
 
-// soundWords refuses titles in other languages that are none, or of nothing.
+// soundWords refuses titles in other languages that are malformed, or that belong to no title or value.
 func (n *node) soundWords() error {
 	if v, ok := n.object[keywordTitles]; ok {
 		at := n.pointer + "/" + keywordTitles
@@ -238,9 +235,9 @@ func soundNames(at string, v any) error {
 	return nil
 }
 
-// EachNested calls f for every named part within a field, with its path from the
-// field on, in which a nil stands for each element of a list; until it has been
-// called most times: parts that refer to one another could be without number.
+// EachNested calls f for every named part within a field. In the path, which leads from the field to the part, a
+// nil stands for each element of a list. f is called at most most times, because parts that refer to one another
+// can be very many.
 func (w *Wording) EachNested(most int, f func(path []any, w *Wording)) {
 	type step struct {
 		path []any

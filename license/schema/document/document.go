@@ -1,6 +1,6 @@
-// Package document reads JSON documents from outside: strictly, in one meaning, and within
-// limits of size, depth and count. Schemas and face fields 照面信息 are such documents; for
-// face fields of the usual kind there is a faster way.
+// Package document reads JSON documents from outside. It is strict, so that each document has one meaning, and
+// limits size, depth and count. Schemas and face fields 照面信息 are such documents. For face fields of the usual
+// kind there is a faster way, ReadPlain.
 package document
 
 import (
@@ -31,8 +31,8 @@ func Read(raw []byte, l Limits) (any, error) {
 	return v, err
 }
 
-// ReadOrdered is Read, and returns the member names of the object at a JSON Pointer (RFC 6901)
-// in the order in which they stand there; with an empty pointer none.
+// ReadOrdered is Read, and also returns the member names of the object at a JSON Pointer (RFC 6901), in the order
+// in which they stand there. With an empty pointer it returns no names.
 func ReadOrdered(raw []byte, l Limits, at string) (v any, order []string, err error) {
 	if len(raw) > l.Bytes {
 		return nil, nil, ErrSize
@@ -44,9 +44,9 @@ func ReadOrdered(raw []byte, l Limits, at string) (v any, order []string, err er
 	return v, d.order, nil
 }
 
-// ReadPlain reads an object of texts without escapes, whole numbers and truth values, at a
-// fraction of what Read takes. It knows no others, and says no to them, good or bad. Members
-// are sorted by name and selective; texts are *string, numbers [encoding/json.Number].
+// ReadPlain reads an object of texts without escapes, whole numbers and truth values, at a fraction of Read's
+// cost. It returns false for every other document, valid or not. Members are sorted by name and selective; texts
+// are *string, numbers [encoding/json.Number].
 func ReadPlain(raw []byte, l Limits) (sdjwt.Members, bool) {
 	if len(raw) > l.Bytes {
 		return nil, false

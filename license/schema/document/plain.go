@@ -9,7 +9,7 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// readPlain is ReadPlain for a document of a good size, with at most so many values in it.
+// readPlain is ReadPlain for a document whose size was checked, with at most so many values.
 func readPlain(raw string, most int) (sdjwt.Members, bool) {
 	r := plainReader{raw}
 	if !r.take('{') {

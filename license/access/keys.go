@@ -16,16 +16,15 @@ type KeyStore interface {
 	// AccessAfter returns up to limit access records with a Seq greater than
 	// after, by Seq.
 	AccessAfter(ctx context.Context, after int64, limit int) ([]Record, error)
-	// AddAccessKeys adds keys that lead to a stored access record, of which Seq and At
-	// count; those that do already stay as they are. ErrNotFound for no such record.
+	// AddAccessKeys adds keys that lead to a stored access record; it finds the record by a.Seq and a.At. Keys
+	// that lead to it already stay as they are. It returns ErrNotFound if there is no such record.
 	AddAccessKeys(ctx context.Context, a Record, party []signing.Lookup) error
 }
 
 // accessPage is how many records are renewed at a time.
 const accessPage = 200
 
-// Rehash gives every access record its lookup keys under all live lookup keys, and calls
-// each for each.
+// Rehash gives every access record its lookup keys under all live lookup keys, and calls each after each record.
 func (r *Service) Rehash(ctx context.Context, each func()) error {
 	var after int64
 	for {
@@ -58,7 +57,7 @@ func (r *Service) Rehash(ctx context.Context, each func()) error {
 	}
 }
 
-// owner returns the id of the party by whose grant the reading was.
+// owner returns the id of the party whose grant the reading was by.
 func (b *body) owner() string {
 	if b.Acting != "" {
 		return b.Acting
@@ -66,8 +65,8 @@ func (b *body) owner() string {
 	return b.Party
 }
 
-// readersKeys returns the lookup keys of all whose record a reading of a version
-// is: the owner of the grant, and the license's holders.
+// readersKeys returns the lookup keys of everybody who may see the record of a reading: the owner of the grant,
+// and the holders of the version that was read.
 func (r *Service) readersKeys(ctx context.Context, owner string, v license.VersionRecord) ([]signing.Lookup, error) {
 	held, err := r.c.Records.Holders(ctx, v)
 	if err != nil {

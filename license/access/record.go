@@ -31,7 +31,7 @@ const (
 	DisclosureWithheld  Disclosure = "withheld"
 )
 
-// Results of readings that are no refusal of the client that may use the code.
+// Results of readings. Other results are the reasons for which a code's own client was refused.
 const (
 	ResultOK       = "ok"
 	ResultMismatch = "client_mismatch" // the use code is another client's
@@ -53,8 +53,8 @@ type Record struct {
 	Result      string // "ok" or a reason code
 	Disclosure  Disclosure
 	Body        []byte // sealed: case, parts, officer, representation, acting party
-	// Party leads to those whose record it is: the license's holders, and the
-	// party who agreed. Written with the record, and not read back.
+	// Party has the lookup keys that lead to the record from those whose record it is: the license's holders, and
+	// the party who agreed. They are written with the record, and not read back.
 	Party []signing.Lookup
 }
 
@@ -63,8 +63,8 @@ type Reading struct {
 	Record Record
 	Event  journal.Event
 	Code   [32]byte // hash of the use code
-	// Request is a keyed hash of the consumer's request id. With an allowed reading
-	// it becomes the code's own; a refused one leaves nothing under it.
+	// Request is a keyed hash of the consumer's request id. An allowed reading stores it with the code; a refused
+	// one doesn't.
 	Request string
 	// What the decision rests on, as LoadUse returned it.
 	First           time.Time
@@ -80,9 +80,8 @@ type Used struct {
 	Grant   grant.Record
 	License license.Record
 	Version license.VersionRecord
-	Earlier *Record // of an allowed reading with the same request id; nil for none
-	// PutBack says that the code has no first use, and yet a request id that was used
-	// with it.
+	Earlier *Record // the record of an allowed reading with the same request id; nil if there is none
+	// PutBack says that the code has no first use, although a request id was used with it.
 	PutBack bool
 }
 
@@ -111,18 +110,15 @@ type Stores interface {
 
 // Store keeps readings. Every driver passes storagetest.Uses.
 type Store interface {
-	// LoadUse returns what a use code leads to, and the allowed reading with that
-	// request id, or ErrNotFound. License and version are of one moment; what else
-	// changes in between, SaveUse notices.
+	// LoadUse returns what a use code leads to, and the allowed reading with that request id, or ErrNotFound.
+	// License and version are read at one moment. If anything else changes in between, SaveUse notices.
 	LoadUse(ctx context.Context, grant grant.ID, code [32]byte, request string) (Used, error)
-	// SaveUse stores a reading if all that its decision rests on is still so, or
-	// else returns ErrConflict; ErrNotFound for no such use code. With the access
-	// record and the event, an allowed reading (Result "ok") stores its request
-	// id and, if First is zero, Record.At as the code's first use; a request id
-	// that the code has already is ErrConflict. It returns ErrExhausted if the code
-	// has MaxReadings allowed readings already, or for a refused one
-	// MaxRefusedReadings refused ones. All or nothing; when it returns nil, it is on
-	// disk. A change of the grant or the license comes wholly before it or wholly after.
+	// SaveUse stores a reading: its access record and its event, all or nothing. When it returns nil, they are on
+	// disk. An allowed reading (Result "ok") also stores its request id and, if First is zero, Record.At as the
+	// code's first use. It returns ErrNotFound if there is no such use code, and ErrConflict if anything that the
+	// decision rests on has changed, or if the code has the request id already. It returns ErrExhausted if the
+	// code has MaxReadings allowed readings already, or, for a refused reading, MaxRefusedReadings refused ones.
+	// A change of the grant or the license comes wholly before SaveUse or wholly after it.
 	SaveUse(ctx context.Context, u Reading) error
 	// AccessRecords returns up to limit records to which one of the keys leads,
 	// by Seq, the newest first, with a Seq less than before (0: all).
@@ -131,8 +127,8 @@ type Store interface {
 	LicenseAccessRecords(ctx context.Context, id audit.ID, before int64, limit int) ([]Record, error)
 }
 
-// How many readings a use code is good for, each with a request id of its own, and of
-// how many refused ones a record is kept. Whoever has a code writes no more than that.
+// Bounds of a use code: how many readings it allows, each with a request id of its own, and how many refused
+// readings are recorded. So nobody who has a code can write more records than that.
 const (
 	MaxReadings        = 100
 	MaxRefusedReadings = 100
@@ -179,8 +175,7 @@ func accessPlace(id string) vault.Place {
 	return vault.Place{Table: "access_records", Row: id, Column: "body"}
 }
 
-// domainAccess is the domain of the lookup keys by which a holder's access
-// records are found: of their codes.
+// domainAccess is the domain of the lookup keys of holders' codes, by which their access records are found.
 const domainAccess = "access.holder"
 
 // Page is one page of readings.
@@ -189,10 +184,9 @@ type Page struct {
 	Next    int64    // the before of the next page; 0: this was the last one
 }
 
-// AccessRecords lists the readings of a subject's licenses, or of those of the
-// organization acted for, and the readings by their grants: up to limit, 1 to
-// 100, newest first, with a Seq less than before (0: all). Of a reading by
-// another's grant, as of a license held together, case and party stay hidden.
+// AccessRecords lists readings, the newest first: those of the licenses of a subject, or of the organization
+// acted for, and those by their grants. It returns up to limit, 1 to 100, with a Seq less than before (0: all).
+// If a reading was by another's grant, as of a license held together, case and party stay hidden.
 func (r *Service) AccessRecords(ctx context.Context, s offer.Subject, before int64, limit int) (Page, error) {
 	owner := s.Owner()
 	if owner == "" {
@@ -220,12 +214,11 @@ func (r *Service) AccessRecords(ctx context.Context, s offer.Subject, before int
 	return page, nil
 }
 
-// recordPages is how many pages of a license's records are looked through for those of
-// one subject: others may have held it before, and been read.
+// recordPages is how many pages of a license's records are searched for those of one subject. Earlier holders may
+// have records of the same license.
 const recordPages = 10
 
-// LicenseRecords is AccessRecords for one license alone: the readings that are the
-// subject's, of whichever version.
+// LicenseRecords is AccessRecords for one license: it lists the subject's readings of all its versions.
 func (r *Service) LicenseRecords(ctx context.Context, s offer.Subject, id audit.ID, before int64, limit int) (Page, error) {
 	if s.Owner() == "" {
 		return Page{}, fmt.Errorf("listing access records of license %s: the subject has no party id", id)
@@ -269,9 +262,8 @@ func nextRecord(records []Record, limit int) int64 {
 	return records[limit-1].Seq
 }
 
-// recordOf opens a record as a subject may see it, and reports whether it is theirs at
-// all: of a reading by their grant, or of a license that they held. led says that a row
-// leads from the subject to the record.
+// recordOf opens a record as a subject may see it. mine reports whether it is theirs at all: the reading was by
+// their grant, or of a license that they held. led says that a lookup row leads from the subject to the record.
 func (r *Service) recordOf(ctx context.Context, s offer.Subject, rec Record, led bool) (a Opened, mine bool, err error) {
 	if a, err = r.opened(ctx, rec); err != nil {
 		return Opened{}, false, err
@@ -286,8 +278,8 @@ func (r *Service) recordOf(ctx context.Context, s offer.Subject, rec Record, led
 	return a, true, nil
 }
 
-// heldThen reports whether one of the codes is a holder's of the license that was read.
-// A row that led from them to the record decides nothing.
+// heldThen reports whether one of the codes belongs to a holder of the license that was read. A lookup row that
+// led from them to the record is not trusted.
 func (r *Service) heldThen(ctx context.Context, rec Record, codes []party.Code, led bool) (bool, error) {
 	_, v, err := r.c.Records.Load(ctx, rec.License, rec.Version)
 	var holders []credential.Holder
@@ -302,7 +294,7 @@ func (r *Service) heldThen(ctx context.Context, rec Record, codes []party.Code, 
 	}
 	held := license.HeldBy(holders, "", codes)
 	if !held && led {
-		_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party leads to it whose it is not") // logged, and counted
+		_ = r.c.Vault.Auth().Refuse("access_parties", rec.ID, "a party that it does not belong to leads to it") // logged, and counted
 	}
 	return held, nil
 }
@@ -327,8 +319,8 @@ func (r *Service) accessKeys(ctx context.Context, owner string, codes []party.Co
 	return keys, nil
 }
 
-// newAccess makes the record of a reading that is about to be decided on, with
-// the keys of all whose record it is.
+// newAccess makes the record of a reading, but for its result, with the lookup keys of everybody whose record it
+// is.
 func (r *Service) newAccess(ctx context.Context, a audit.Actor, u *Used, g *grant.Grant, b body, now time.Time) (Record, error) {
 	rec := Record{
 		ID: string(audit.NewID()), At: now, Grant: g.ID, License: u.Code.License, Version: u.Code.Version,
@@ -346,9 +338,9 @@ func (r *Service) newAccess(ctx context.Context, a audit.Actor, u *Used, g *gran
 	return rec, err
 }
 
-// OpenAccess opens an access record whole, also one that an archive kept, for those
-// who may see all of it. With an error the result has what stands in its columns:
-// [signing.ErrNoKey] or [signing.ErrSealed], wrapped.
+// OpenAccess opens the whole of an access record, for those who may see all of it. The record may come from an
+// archive. If its body can't be opened, the error wraps [signing.ErrNoKey] or [signing.ErrSealed], and the result
+// has what the plain columns say.
 func (r *Service) OpenAccess(ctx context.Context, rec Record) (Opened, error) {
 	a, err := r.opened(ctx, rec)
 	a.Nonce = ""

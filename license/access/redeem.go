@@ -20,7 +20,7 @@ import (
 // RedeemRequest reads a license by a use code.
 type RedeemRequest struct {
 	UseCode   string
-	RequestID string   // the consumer's own; the same again is the same reading
+	RequestID string   // chosen by the consumer; the same id again is the same reading
 	Nonce     string   // for the key binding, 8 to 128 visible ASCII characters
 	Officer   *Officer // who reads; nil: the consuming system itself
 }
@@ -37,24 +37,22 @@ type Released struct {
 	Credential string
 	Record     string    // id of the access record 用证记录
 	Until      time.Time // when the use code's reading window closes
-	Again      bool      // of a reading that was recorded before
+	Again      bool      // this reading was recorded before
 }
 
 // maxRequestID is the longest request id, in bytes.
 const maxRequestID = 128
 
-// redeemTries is how often a reading is tried that was overtaken by another
-// one, or by a change of what its decision rests on.
+// redeemTries is how often a reading is tried if another reading, or a change of what its decision rests on,
+// overtakes it.
 const redeemTries = 10
 
-// Redeem reads a license by a use code. The access record is on disk before
-// anything is opened, also that of a refused reading. A repeated request is the
-// same reading: it leaves no second record, and is answered while the first
-// would be. The key binding is signed anew then.
+// Redeem reads a license by a use code. The access record is on disk before anything is opened, even if the
+// reading is refused. A repeated request is the same reading: it leaves no second record, and is answered as long
+// as a first one would be. Its key binding is then signed anew.
 //
-// To any but its client a use code isn't there; the attempt is recorded all the
-// same, for the holder to see. Of more refused readings by a code than
-// MaxRefusedReadings only the events of refusals are left.
+// For other clients than its own, a use code doesn't exist. The attempt is recorded all the same, for the holder
+// to see. Once a code has MaxRefusedReadings refused readings, further ones leave only the events of refusals.
 func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (out Released, err error) {
 	recorded := false
 	defer func() {
@@ -95,10 +93,10 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 		case errors.Is(err, license.ErrConflict):
 			continue
 		case errors.Is(err, license.ErrExhausted) && result == ResultOK:
-			exhausted = true // to be recorded as what it is then
+			exhausted = true // the next try records what it is then: a refusal
 			continue
 		case errors.Is(err, license.ErrExhausted):
-			return Released{}, errRefused(refusal.Reason(result)) // and the license has no more records of it
+			return Released{}, errRefused(refusal.Reason(result)) // the license gets no more access records of it
 		case err != nil:
 			return Released{}, fmt.Errorf("recording a reading of license %s: %w", u.Code.License, err)
 		}
@@ -124,8 +122,8 @@ func (q *RedeemRequest) check() error {
 	return vs.Err("request_invalid", "The request is not acceptable; see violations.")
 }
 
-// reading decides on a reading and prepares its record; nil if it is an allowed
-// one's repetition. exhausted says that the code is good for no further one.
+// reading decides on a reading and prepares its record. It returns nil if the request repeats an allowed reading.
+// exhausted says that the code allows no further reading.
 func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, g grant.Grant, code grant.UseCode, q RedeemRequest, exhausted bool) (*Reading, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	g = g.Stand(u.Grant, now)
@@ -164,8 +162,8 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, g grant.G
 	}, err
 }
 
-// again answers a request that was recorded before. The row that led to its record
-// decides nothing: it must be of an allowed reading by this very code.
+// again answers a request that was recorded before. The row that led to the record is not trusted: the record
+// must be of an allowed reading by this very code.
 func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts []string, q RedeemRequest) (Released, error) {
 	earlier, err := r.opened(ctx, *u.Earlier)
 	if err != nil {
@@ -183,8 +181,8 @@ func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts []str
 	return out, err
 }
 
-// release opens a license's credential, whose reading is recorded, withholds all but
-// the parts that were agreed to, and binds them to the client and its nonce.
+// release opens the credential of a license whose reading is recorded. It withholds all parts but those that were
+// agreed to, and binds the rest to the client and its nonce.
 func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts []string, rec Record, nonce string) (Released, error) {
 	whole, err := r.c.Records.OpenCredential(ctx, u.Version)
 	if err != nil {

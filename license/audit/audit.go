@@ -21,7 +21,7 @@ type Actor struct {
 	USCC        string // the participant's unified social credit code
 	RequestID   string // of the HTTP request, for finding it in the log
 	Party       string // opaque id of the person who is there, if one is: a detail of the event
-	Drafts      bool   // it may see its participant's drafts: it is a client of that, by itself and not for a person
+	Drafts      bool   // it may see its participant's drafts: it is a client of that participant, and acts for itself and not for a person
 }
 
 // ID names one license through all its versions: 26 lower-case letters and
@@ -45,8 +45,8 @@ func (id ID) Valid() bool {
 	return len(id) == 26 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// Did returns the fact that the actor did something to a license, or with an empty id to
-// no particular one, for its event.
+// Did returns the fact that the actor did something to a license, for an event. With an empty id, it was to no
+// particular license.
 func (a Actor) Did(action journal.Action, id ID, version int, result string, detail map[string]string) journal.Fact {
 	return journal.Fact{
 		Actor: journal.Actor{ID: a.Client, Participant: a.Participant}, Party: a.Party, Action: action, Subject: string(id), Version: version,
@@ -62,9 +62,9 @@ func Refused(ctx context.Context, to *journal.Recorder, a Actor, action journal.
 	return to.Repeating(ctx, a.Did(action, id, 0, reason, nil))
 }
 
-// Refusal, deferred, leaves an event of a refusal. What is no refusal but a
-// fault leaves none: the log has it. If the event can't be stored, that is the
-// error: a refusal that leaves no trace is not answered.
+// Refusal, deferred, records an event if *err is a refusal. Other errors are faults and leave no event, because
+// they are in the log. If the event can't be stored, *err becomes that error: a refusal that leaves no trace is
+// not answered.
 func Refusal(ctx context.Context, to *journal.Recorder, err *error, a Actor, action journal.Action, id ID) {
 	e, ok := errors.AsType[*refusal.Error](*err)
 	if !ok {

@@ -49,7 +49,7 @@ type Config struct {
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
 	PublicURL     string        // absolute, without a slash at the end: status lists' addresses build on it
 	Log           *slog.Logger  // default: discards
-	Seen          status.Memory // of status lists, beside the keys; default: they are remembered until the end of the process
+	Seen          status.Memory // what was seen of status lists, beside the keys; default: it is remembered until the process ends
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -143,8 +143,8 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 // settingPublicURL names the setting that binds an installation to its URL.
 const settingPublicURL = "public_url"
 
-// StoredPublicURL returns the public URL that an installation is bound to, or
-// ErrNotFound if it has none yet: its first start has not come so far.
+// StoredPublicURL returns the public URL that an installation is bound to. It returns ErrNotFound if there is
+// none yet, because the first start has not come that far.
 func StoredPublicURL(ctx context.Context, s license.SettingStore) (string, error) {
 	return s.LoadSetting(ctx, settingPublicURL)
 }
@@ -163,13 +163,12 @@ func (r *Library) Catalog() *catalog.Catalog { return r.catalog }
 // Lists returns the library's status lists.
 func (r *Library) Lists() *status.Lists { return r.lists }
 
-// Run writes the events of what was merged, until ctx ends, and then those that are left.
+// Run writes the merged events until ctx ends, and then those that are left.
 func (r *Library) Run(ctx context.Context) { r.journal.Run(ctx) }
 
-// Upgrade gives every record of an earlier version its authenticator. It can be
-// cut off and run again, and beside other nodes that do the same. It is called only
-// while an installation is being upgraded: then records without authenticators are
-// taken as they are.
+// Upgrade adds the authenticators to records that an earlier version of the program stored without them. It can
+// be interrupted and run again, and several nodes can run it at once. It is called only while an installation is
+// being upgraded: only then are records without authenticators accepted as they are.
 func (r *Library) Upgrade(ctx context.Context, s signing.AuthStore) error {
 	if err := r.catalog.Upgrade(ctx, s); err != nil {
 		return err
@@ -187,11 +186,10 @@ func (r *Library) Upgrade(ctx context.Context, s signing.AuthStore) error {
 	return nil
 }
 
-// Rehash gives every stored version, grant and access record its lookup keys under
-// all live lookup keys, and calls progress, if not nil, with how many it has done. It
-// can be run again, and beside a running server. Idempotency keys are not kept,
-// so they can't be renewed: keep an old lookup key until no client will repeat
-// a request made under it.
+// Rehash gives every stored version, grant and access record its lookup keys under all live lookup keys, and
+// calls progress, if not nil, with how many it has done. It can be run again, and while a server is running.
+// Idempotency keys are not stored, so their lookup keys can't be renewed: keep an old lookup key until no client
+// will repeat a request made under it.
 func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 	done := 0
 	count := func() {
@@ -199,7 +197,7 @@ func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 			progress(done)
 		}
 	}
-	// The licenses come last: that they are done is noted, and stands for all of it.
+	// The licenses come last: Lookups.Rehash notes that they are done, and this note stands for all records.
 	for _, rehash := range []func(context.Context, func()) error{r.Grants.Rehash, r.Readings.Rehash, r.Lookups.Rehash} {
 		if err := rehash(ctx, count); err != nil {
 			return err
@@ -211,16 +209,16 @@ func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 	return nil
 }
 
-// progressEach is after how many records progress is told.
+// progressEach is the number of records after which progress is called again.
 const progressEach = 200
 
-// AuthenticStores returns stores whose records are as they were written here, those
-// of the rooms too: so who reads all records can't get one that nobody looked at.
+// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so,
+// for all rooms. So whoever reads all records can't get one that nobody checked.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores {
 	return allStores{license.AuthenticStores(s, a), grant.AuthenticStores(s, a), access.AuthenticStores(s, a), status.AuthenticStores(s, a), entry.AuthenticStores(s, a)}
 }
 
-// allStores are those of all rooms.
+// allStores are the stores of all rooms.
 type allStores struct {
 	licenseStores
 	grantStores

@@ -16,13 +16,11 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Replace makes the next version of a license; the one before it is superseded
-// in the same step. Change, renewal and correction need an active license, or a
-// suspended one, which stays suspended; reinstated needs an ended one, whose
-// ending was overturned. A renewal is made under the published version of the
-// type, everything else under the version that the license is bound to; whether
-// the caller may do it is asked of the type as it is now. The license keeps its
-// holders. The terms must name revisions; their key is optional.
+// Replace makes the next version of a license. In the same step the version before it is superseded, unless it
+// has ended. Change, renewal and correction need an active license, or a suspended one, which stays suspended.
+// Reinstated needs an ended license whose ending was overturned. A renewal is made under the published version of
+// the type, everything else under the version that the license is bound to. The type as it is now says whether
+// the caller may do it. The license keeps its holders. The terms must name revisions; their key is optional.
 func (r *Service) Replace(ctx context.Context, a audit.Actor, id audit.ID, q ReplaceRequest, on Terms) (out Issued, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseReplace, id)
 	t, replay, err := r.requests.attempt(ctx, a, on.Key, "replace", id, q)
@@ -96,10 +94,9 @@ func (r *Service) replaceNow(ctx context.Context, a audit.Actor, id audit.ID, q 
 	return p.issued, on.explain(r.save(ctx, save))
 }
 
-// supersede adds to the change that stores a version what becomes of the one
-// before it, and of its number.
+// supersede adds to the change that stores a version what becomes of the version before it, and of its number.
 func (r *Service) supersede(ctx context.Context, save *license.SaveRequest, rec license.Record, old license.VersionRecord, number string, q ReplaceRequest) error {
-	if q.Kind != license.Reinstated { // what ended stays ended in the records; its place is taken all the same
+	if q.Kind != license.Reinstated { // an ended version stays ended, although the new one takes its place
 		save.States = []license.VersionState{{Version: old.Version, State: license.Superseded}}
 		save.Status = []status.Change{{List: old.StatusList, Index: old.StatusIndex, Value: credential.StatusSuperseded}}
 	}
@@ -155,9 +152,8 @@ func (r *Service) replacementType(ctx context.Context, a audit.Actor, h entry.He
 	return r.c.Types.Issuable(own)
 }
 
-// sameSubject reports whether a new version names the same holders, by role and
-// code, as the one before it. Names may change, shares and order too; and holders
-// in roles that the type, as it is now, calls replaceable.
+// sameSubject reports whether a new version names the same holders, by role and code, as the one before it.
+// Names, shares and the order may change. So may holders in roles that the type, as it is now, calls replaceable.
 func sameSubject(now *catalog.Type, before, after []credential.Holder) bool {
 	type subject struct {
 		role string

@@ -47,8 +47,8 @@ type draft struct {
 	fields    sdjwt.Members // of content.Fields, each selective
 }
 
-// check checks a version's content against its type. It names everything that is
-// wrong. That the authority is mandated is checked before.
+// check checks a version's content against its type. It names everything that is wrong. The caller has checked
+// before that the authority is mandated.
 func check(typ *catalog.Issuable, by credential.PresentedBy, c content, now time.Time) (draft, error) {
 	d := draft{typ: typ, authority: by, content: c}
 	var vs refusal.Violations
@@ -66,8 +66,8 @@ func check(typ *catalog.Issuable, by credential.PresentedBy, c content, now time
 	return d, vs.Err("license_invalid", "The license is not acceptable; see violations.")
 }
 
-// mandated returns a *refusal.Error unless the authority may put licenses of the type in
-// force by this version of it.
+// mandated returns a *refusal.Error unless this version of the type lets the authority put licenses of the type
+// in force.
 func mandated(typ *catalog.Type, authority party.USCC) error {
 	for _, c := range typ.Authorities {
 		if c == authority {

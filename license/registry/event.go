@@ -13,8 +13,7 @@ import (
 // answered as the first one was and changed nothing.
 const ResultReplayed = "replayed"
 
-// resultRefused stands in a license's history where the reason of a refusal is
-// somebody else's affair.
+// resultRefused stands in a license's history where a refusal's reason is not shown to the authority.
 const resultRefused = "refused"
 
 // Event is an event, opened: what a license's history shows.
@@ -32,10 +31,10 @@ type Event struct {
 	Detail      map[string]string // may be personal
 }
 
-// shownTo returns what the authority of a license sees of an event: all of its own doings,
-// and of others' attempts at what only an authority may do. That the license was read by a
-// use code, or looked at by its holder, is between those two: of that it sees what was done,
-// when, and whether it was refused; and not by whom, by which grant or for which case.
+// shownTo returns what the authority of a license sees of an event. It sees all of its own acts, and of others'
+// attempts at what only an authority may do. Readings by a use code, and looks by the holder, concern only those
+// two: the authority sees what was done, when, and whether it was refused, but not by whom, by which grant or for
+// which case.
 func (e *Event) shownTo(a audit.Actor) Event {
 	private := e.Action == journal.ActionLicenseRedeem || e.Action == journal.ActionLicenseHeld
 	if !private || e.Participant != "" && e.Participant == a.Participant {
@@ -48,7 +47,7 @@ func (e *Event) shownTo(a audit.Actor) Event {
 	return out
 }
 
-// openEvent opens a stored event. One whose hash doesn't fit was altered.
+// openEvent opens a stored event, and refuses one that doesn't fit its hash: it was altered.
 func openEvent(ctx context.Context, vault *vault.Vault, e journal.Event) (Event, error) {
 	p, err := journal.Open(ctx, vault, e)
 	if err != nil {

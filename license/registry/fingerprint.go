@@ -11,15 +11,15 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// A fingerprint says whether a request with a known idempotency key is the one that the
-// key was first used for. It is stored, and compared later, perhaps by a program whose
-// requests have more members. So it isn't of the request's struct but of a form of it:
-// structs of this file, which never change. A request that gets a member gets a second
-// form with it. Which form is used depends on the request alone: the oldest one that holds
-// it whole. So what was stored before the update is compared with the form that it was made
-// of, and during an update nodes of both programs make the same fingerprint.
+// A fingerprint says whether a request with a known idempotency key is the one that the key was first used for.
+// It is stored and compared later, perhaps by a newer program whose requests have more members. So it is not
+// computed over the request's struct but over a form of the request: a struct in this file, which never changes.
+// A request that gets a new member also gets a second form, which has that member. The request alone decides
+// which form is used: it is the oldest one that holds the whole request. So a fingerprint that was stored before
+// an update is compared in the form that it was computed over, and during an update nodes with either program
+// compute the same fingerprint.
 
-// form is a request as its fingerprint is of it.
+// form is what a request's fingerprint is computed over.
 type form struct {
 	version int // from 1
 	of      any // as JSON
@@ -31,8 +31,8 @@ type repeatable interface {
 	form() form
 }
 
-// fingerprinted returns what a request's fingerprint is of: operation, license, the form,
-// and its version. Version 1 is left out: there was no other when it was first stored.
+// fingerprinted returns the values that a request's fingerprint is computed over: operation, license, the form,
+// and the form's version. Version 1 is left out, because there was no other when it was first stored.
 func fingerprinted(operation string, id audit.ID, q repeatable) ([]string, error) {
 	f := q.form()
 	plain, err := json.Marshal(f.of)

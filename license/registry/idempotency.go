@@ -29,12 +29,11 @@ type requests struct{ c Config }
 // attempt is a request with an idempotency key that was not used before.
 type attempt struct {
 	license.Request
-	of []string // what the fingerprint is of: see fingerprinted
+	of []string // what the fingerprint is computed over: see fingerprinted
 }
 
-// attempt looks an idempotency key up. It returns what is to be remembered of
-// this request, or what the key was used for before, which must have been the
-// same request. Without a key it returns neither.
+// attempt looks up an idempotency key. It returns an attempt, to be stored with this request, or else the request
+// that the key was used for before, which must be the same one. Without a key it returns neither.
 func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation string, id audit.ID, q repeatable) (*attempt, *license.Request, error) {
 	if key == "" {
 		return nil, nil, nil
@@ -61,8 +60,8 @@ func (r *requests) attempt(ctx context.Context, a audit.Actor, key, operation st
 	return t, nil, err
 }
 
-// earlier returns the request that an attempt repeats, or ErrNotFound; an
-// *refusal.Error if the key was used for another request.
+// earlier returns the stored request that an attempt repeats, or ErrNotFound. It returns a *refusal.Error if the
+// key was used for another request.
 func (r *requests) earlier(ctx context.Context, t *attempt) (*license.Request, error) {
 	known, err := r.c.Store.LoadRequest(ctx, t.Keys)
 	if err != nil {
@@ -81,15 +80,15 @@ func (r *requests) earlier(ctx context.Context, t *attempt) (*license.Request, e
 	return &known, nil
 }
 
-// refuse refuses the row of an idempotency key, which decides nothing: what it
-// leads to must be what the request made.
+// refuse refuses the row of an idempotency key that leads to something else than its request made. The row alone
+// is not trusted.
 func (r *requests) refuse(req *license.Request) error {
-	return r.c.Vault.Auth().Refuse("requests", string(req.License), "an idempotency key leads to it that another license was made with")
+	return r.c.Vault.Auth().Refuse("requests", string(req.License), "an idempotency key of another license leads to it")
 }
 
-// overtaken returns the request that an attempt repeats after all: an earlier one
-// with the same key that was stored while this one was under way, and for which
-// it was refused. It is nil if err has another reason.
+// overtaken returns the request that an attempt turns out to repeat: one with the same key that was stored while
+// this one was under way, and because of which this one was refused. It returns nil and err if err has another
+// cause.
 func (r *requests) overtaken(ctx context.Context, t *attempt, err error) (*license.Request, error) {
 	_, refused := errors.AsType[*refusal.Error](err)
 	if t == nil || !refused && !errors.Is(err, license.ErrRequestTaken) {
@@ -113,7 +112,7 @@ func (q *ReplaceRequest) answered(_ license.Record, version int, b *license.Body
 	return version > 1 && has(b, q.Number, q.Holders)
 }
 
-// has reports whether a version has a number and holders as they were asked for.
+// has reports whether a version has the number and the holders that were asked for.
 func has(b *license.Body, number string, holders []credential.Holder) bool {
 	return (number == "" || license.NumberKey(number) == license.NumberKey(b.Number)) && !slices.ContainsFunc(holders, func(h credential.Holder) bool {
 		code, err := party.ParseCode(h.CodeType, h.Code)
@@ -121,8 +120,7 @@ func has(b *license.Body, number string, holders []credential.Holder) bool {
 	})
 }
 
-// replayed makes the answer to an earlier request again. That reads the license,
-// so it leaves an event.
+// replayed makes the answer to an earlier request again. For this it reads the license, so it leaves an event.
 func (r *Service) replayed(ctx context.Context, a audit.Actor, act journal.Action, req *license.Request, fits answered, err error) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
@@ -142,7 +140,7 @@ func (r *Service) replayed(ctx context.Context, a audit.Actor, act journal.Actio
 		return Issued{}, r.requests.refuse(req)
 	}
 	if req.Version == 1 {
-		req.Revision = 1 // also of before it was kept
+		req.Revision = 1 // also for requests stored before revisions were kept
 	}
 	credential, err := r.c.Records.OpenCredential(ctx, v)
 	return Issued{

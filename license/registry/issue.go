@@ -19,9 +19,9 @@ import (
 // random characters a second one is never needed.
 const serialTries = 3
 
-// Issue checks, signs and stores a new license in one step. The idempotency
-// key is required; the same key with another request is a conflict. Type names
-// must be published, and the caller's participant among its authorities.
+// Issue checks, signs and stores a new license in one step. The idempotency key is required; the same key with
+// another request is a conflict. The type must be published, and the caller's participant must be among its
+// authorities.
 func (r *Service) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key string) (out Issued, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseIssue, "")
 	if key == "" {
@@ -83,8 +83,8 @@ func (r *Service) Issue(ctx context.Context, a audit.Actor, q IssueRequest, key 
 	return Issued{}, errors.New("no free serial was found")
 }
 
-// errNotIssuable says why no license can be issued under a type without a published
-// version. That there is a draft is said to the participant that wrote it.
+// errNotIssuable says why no license can be issued under a type without a published version. Only the participant
+// that wrote a draft learns that there is one.
 func errNotIssuable(a audit.Actor, h entry.Heads[catalog.Type]) error {
 	switch newest := h.Newest(); {
 	case newest != nil && newest.State == entry.Draft && newest.Owner == a.Participant:
@@ -130,8 +130,8 @@ func (r *Service) saveRequest(ctx context.Context, a audit.Actor, act journal.Ac
 	return s, nil
 }
 
-// save makes a change, and notes what it set in status lists. The entry of a version that
-// was refused is free again; one of which nobody knows whether it was stored is not.
+// save makes a change, and notes what it set in status lists. If a new version was refused, its status entry is
+// free again. If nobody knows whether the version was stored, its entry stays taken.
 func (r *Service) save(ctx context.Context, q license.SaveRequest) error {
 	err := r.c.Store.Save(ctx, q)
 	switch {
@@ -143,8 +143,7 @@ func (r *Service) save(ctx context.Context, q license.SaveRequest) error {
 	return err
 }
 
-// nothingSaved reports whether an error of [Store.Save] is one of those that say that the
-// change was refused.
+// nothingSaved reports whether an error of [license.Store].Save says that the change was refused.
 func nothingSaved(err error) bool {
 	return errors.Is(err, license.ErrConflict) || errors.Is(err, license.ErrNotFound) || errors.Is(err, license.ErrIdentifierTaken) ||
 		errors.Is(err, license.ErrNumberTaken) || errors.Is(err, license.ErrRequestTaken) || errors.Is(err, signing.ErrAltered)

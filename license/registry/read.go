@@ -13,9 +13,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Read returns a license of the caller's participant and one of its versions,
-// 0 for the newest. The event of the reading is on disk before anything is
-// returned; so it is for Credential, History and Search.
+// Read returns a license of the caller's participant and one of its versions, 0 for the newest. The event of the
+// reading is on disk before anything is returned. The same holds for Credential, History and Search.
 func (r *Service) Read(ctx context.Context, a audit.Actor, id audit.ID, version int) (l license.License, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseRead, id)
 	rec, v, err := r.c.Records.OwnVersion(ctx, a, id, version)
@@ -41,10 +40,9 @@ func (r *Service) Credential(ctx context.Context, a audit.Actor, id audit.ID, ve
 	return r.c.Records.OpenCredential(ctx, v)
 }
 
-// History returns up to limit entries with Seq greater than after, oldest
-// first: every change, reading and refusal. Of readings by others the authority learns
-// that and when, and not by whom for which case: see Event.shownTo. The holder sees that
-// in access records, an auditor in the log of events.
+// History returns up to limit entries with Seq greater than after, oldest first: every change, reading and
+// refusal. Of readings by others the authority learns that they happened and when, but not by whom and for which
+// case: see Event.shownTo. The holder sees these in access records, an auditor in the log of events.
 func (r *Service) History(ctx context.Context, a audit.Actor, id audit.ID, after int64, limit int) (es []Event, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHistory, id)
 	if _, _, err := r.c.Records.OwnVersion(ctx, a, id, 0); err != nil {
@@ -67,7 +65,7 @@ func (r *Service) History(ctx context.Context, a audit.Actor, id audit.ID, after
 	return es, nil
 }
 
-// defaultLimit is how many licenses are found unless the caller says.
+// defaultLimit is how many licenses a search returns at most if the caller sets no limit.
 const defaultLimit = 20
 
 // Search finds licenses of the caller's participant.
@@ -109,8 +107,8 @@ func (r *Service) Search(ctx context.Context, a audit.Actor, q SearchRequest) (f
 	return found, nil
 }
 
-// has reports whether a license that was found has what it was found by, in one of its
-// versions. The row that led to it decides nothing.
+// has reports whether one of the versions of a license has what the license was found by. The lookup row that led
+// to the license is not trusted.
 func (r *Service) has(ctx context.Context, rec license.Record, by sought) (bool, error) {
 	if by.kind == "" {
 		return true, nil
@@ -137,11 +135,11 @@ func (r *Service) has(ctx context.Context, rec license.Record, by sought) (bool,
 		r.c.Log.ErrorContext(ctx, "a license can't be read, and is left out of a search", "license", rec.ID, "error", unread)
 		return false, nil
 	}
-	_ = r.c.Vault.Auth().Refuse("licenses", string(rec.ID), "an identifier, number or holder leads to it that is another's") // logged, and counted
+	_ = r.c.Vault.Auth().Refuse("licenses", string(rec.ID), "another license's identifier, number or holder leads to it") // logged, and counted
 	return false, nil
 }
 
-// sought is what a search is by, in the form in which it is compared.
+// sought is what a search looks for, in the form in which it is compared.
 type sought struct {
 	kind   license.LookupKind // "": by none of these
 	text   string             // an identifier, or the key of a number
@@ -161,7 +159,7 @@ func (by *sought) isOf(b *license.Body) bool {
 	return false
 }
 
-// query returns what finds the caller's licenses in a store, and what they are found by.
+// query returns the store's query for the caller's licenses, and what the search looks for.
 func (q *SearchRequest) query(ctx context.Context, a audit.Actor, in *license.Records) (license.Query, sought, error) {
 	out := license.Query{
 		Authority: party.USCC(a.USCC), Type: q.TypeCode, State: q.State,

@@ -1,9 +1,9 @@
-// Package registry is the life of a license: it is issued, replaced, suspended, resumed and
-// ended by its authority, which reads and searches its own. Nothing is signed that was not
-// checked. The records that all this is kept in are package license's.
+// Package registry leads the life of a license: its authority issues, replaces, suspends, resumes and ends it,
+// and reads and searches its own licenses. Nothing is signed that was not checked. The records of licenses are
+// package license's.
 //
-// Licenses that were issued elsewhere (credential.OriginCollected) can be verified and shown,
-// but nothing takes them in yet: what does will be a room beside this one.
+// Licenses that were issued elsewhere (credential.OriginCollected) can be verified and shown, but nothing takes
+// them in yet. The package that will do so belongs beside this one.
 package registry
 
 import (
@@ -67,7 +67,7 @@ type ReplaceRequest struct {
 	Kind       license.ReplaceKind
 	Reason     string // stands in the history
 	Number     string
-	Holders    []credential.Holder // those of before, but in roles that the type calls replaceable
+	Holders    []credential.Holder // those of before, except in roles that the type calls replaceable
 	ValidFrom  party.Date
 	ValidUntil party.Date // zero: long-term 长期
 	AreaCode   string

@@ -34,7 +34,7 @@ type version struct {
 	replaces license.ReplaceKind
 	previous credential.Identifier // of the version that it replaces
 	issued   time.Time
-	// suspension goes over from the version before, if it is suspended with a document.
+	// suspension is that of the version before, if that one is suspended and its suspension has a document.
 	suspension *license.Suspension
 }
 
@@ -45,9 +45,9 @@ type prepared struct {
 	issued  Issued
 }
 
-// seal gives a draft its identifier and verification code, signs its
-// credential and seals its record. Nothing is stored yet, but it has an entry of a
-// status list, which whoever doesn't store it gives back.
+// seal gives a draft its identifier and verification code, signs its credential and seals its record. Nothing is
+// stored yet, but the version has taken an entry of a status list. A caller that doesn't store the version gives
+// the entry back.
 func (r *sealer) seal(ctx context.Context, d draft, v version) (p prepared, err error) {
 	if v.serial == "" {
 		serial, err := credential.RandomSerial(rand.Reader)
@@ -133,7 +133,7 @@ func (r *sealer) sealed(ctx context.Context, m *scratch, d draft, v version, b *
 	}}, nil
 }
 
-// scratch is memory in which one version after another is sealed.
+// scratch is memory that is used again to seal one version after another.
 type scratch struct {
 	packer     credential.Packer
 	contents   credential.Contents

@@ -8,14 +8,14 @@ import (
 	"yizheng.internal/license/refusal"
 )
 
-// Terms are those on which a change of a license is asked for. The zero Terms
-// make it whatever the license's revision is, and again if it is asked for again.
+// Terms are the conditions on which a change of a license is asked for. With the zero Terms, the change is made
+// whatever the license's revision is, and is made again if it is asked for again.
 type Terms struct {
 	// Key is the idempotency key: the same request with the same key is answered
 	// as the first one was. Empty: there is none.
 	Key string
-	// Revisions are those that the caller saw (If-Match): the change is made only
-	// of a license whose revision is one of them. Empty: of any.
+	// Revisions are those that the caller saw (If-Match): the change is made only if the license's revision is
+	// one of them. Empty: any revision will do.
 	Revisions []int64
 }
 

@@ -25,9 +25,8 @@ type transition struct {
 	detail     map[string]string
 }
 
-// Suspend takes an active license out of force, on the ground of a document.
-// Suspend and End need no mandate of today, as long as nobody else can take a
-// license out of force whose authority lost it.
+// Suspend takes an active license out of force, on the ground of a document. Suspend and End do not ask whether
+// the authority is still mandated: if it lost its mandate, nobody else can take its licenses out of force yet.
 func (r *Service) Suspend(ctx context.Context, a audit.Actor, id audit.ID, q SuspendRequest, on Terms) (c Changed, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseSuspend, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseSuspend, "suspend", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
@@ -59,9 +58,8 @@ func (r *Service) Resume(ctx context.Context, a audit.Actor, id audit.ID, q Resu
 	}}, on)
 }
 
-// End ends an active or suspended license for good. EffectiveFrom lies between
-// the day of issue, or the first day of validity if that is earlier, and today.
-// Its number is free from then on.
+// End ends an active or suspended license for good. EffectiveFrom lies between the day of issue, or the first day
+// of validity if that is earlier, and today. The license's number is free from then on.
 func (r *Service) End(ctx context.Context, a audit.Actor, id audit.ID, q EndRequest, on Terms) (c Changed, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseEnd, id)
 	return r.move(ctx, a, id, move{journal.ActionLicenseEnd, "end", q, q.Reason, func(_ license.Record, v license.VersionRecord) (transition, error) {
@@ -175,7 +173,7 @@ func (r *Service) moveNow(ctx context.Context, a audit.Actor, id audit.ID, m mov
 	return r.c.Records.Open(ctx, save.Record, v)
 }
 
-// transit puts together the change of a version's state, and makes it in v too.
+// transit puts together the change of a version's state, and also makes it in v.
 func (r *Service) transit(ctx context.Context, rec license.Record, v *license.VersionRecord, to transition) (save license.SaveRequest, err error) {
 	rec.State, v.State = to.to, to.to
 	state := license.VersionState{Version: v.Version, State: to.to}
@@ -205,8 +203,8 @@ func (r *Service) transit(ctx context.Context, rec license.Record, v *license.Ve
 	return save, nil
 }
 
-// moved makes the answer to an earlier change of state again. That reads the
-// license, so it leaves an event.
+// moved makes the answer to an earlier change of state again. For this it reads the license, so it leaves an
+// event.
 func (r *Service) moved(ctx context.Context, a audit.Actor, act journal.Action, req *license.Request) (Changed, error) {
 	if err := r.c.Journal.Repeating(ctx, a.Did(act, req.License, req.Version, ResultReplayed, nil)); err != nil {
 		return Changed{}, err

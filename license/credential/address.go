@@ -17,8 +17,7 @@ const (
 	statusListPath = "/v1/trust/status-lists/"
 )
 
-// VCT returns what names a version of a type in credentials: an address below the
-// public URL of the registry.
+// VCT returns the name of a version of a type in credentials: an address below the public URL of the registry.
 func VCT(publicURL string, code TypeCode, version int) string {
 	return fmt.Sprintf("%s%s%s/%d", publicURL, typeMetadataPath, code, version)
 }

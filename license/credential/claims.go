@@ -9,11 +9,10 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// credentialClaims are the claims of a credential that verification reads, all
-// of which always stand in the clear.
+// credentialClaims are the claims of a credential that verification reads. All of them are always in the clear.
 type credentialClaims struct {
 	vct         string
-	issuedAt    *int64 // there, once the signature was checked
+	issuedAt    *int64 // not nil once the signature was checked
 	notBefore   *int64
 	expires     *int64
 	typeCode    TypeCode
@@ -36,8 +35,8 @@ type credentialClaims struct {
 
 func (c *credentialClaims) issued() time.Time { return time.Unix(*c.issuedAt, 0) }
 
-// readClaims reads the claims of a payload. It reports false if one is not of its
-// type; the others are read all the same.
+// readClaims reads the claims of a payload. It reports false if a claim has the wrong type; it reads the others
+// all the same.
 func readClaims(p *sdjwt.Payload) (credentialClaims, bool) {
 	good := true
 	all := claimReader{p.Claims(), &good}
@@ -56,9 +55,8 @@ func readClaims(p *sdjwt.Payload) (credentialClaims, bool) {
 	}, good
 }
 
-// conforms reports whether the claims are those of docs/credential-profile.md, or
-// why not: claims_missing or claims_malformed. What the dates say is for another
-// check, and so is a missing status.
+// conforms returns why the claims are not those of docs/credential-profile.md, claims_missing or
+// claims_malformed, or "" if they are. Other checks look at the dates and at a missing status.
 func (c *credentialClaims) conforms() (reason string) {
 	given := c.vct != "" && c.issuedAt != nil && c.notBefore != nil && c.typeCode != "" && c.typeName != "" && c.typeVersion != 0 &&
 		c.version != 0 && c.authority != (PresentedBy{}) && c.origin != "" && c.trustGrade != "" && c.validFrom != "" &&
@@ -82,11 +80,11 @@ func (c *credentialClaims) conforms() (reason string) {
 // maxVersion is the last version of a license that an identifier can name.
 const maxVersion = 999
 
-// vctURN began the vct of credentials before it was an address. A URN in a
-// namespace that nobody registered is no collision-resistant name.
+// vctURN was the beginning of vct in credentials before vct was an address. A URN in a namespace that nobody
+// registered is no collision-resistant name.
 const vctURN = "urn:yizheng:license:"
 
-// namesType reports whether vct is the name of type_code, of now or of before.
+// namesType reports whether vct is the present or the former name of type_code.
 func (c *credentialClaims) namesType() bool {
 	if c.vct == vctURN+string(c.typeCode) {
 		return true
@@ -95,9 +93,8 @@ func (c *credentialClaims) namesType() bool {
 	return ok && CheckPublicURL(base) == nil
 }
 
-// agreed checks claims that were disclosed: that each is of its type, and that the
-// identifier says what the rest of the credential says. It returns claims_malformed,
-// identifier_mismatch, or nothing.
+// agreed checks the claims that were disclosed: each must have the right type, and the identifier must say what
+// the rest of the credential says. It returns claims_malformed, identifier_mismatch, or "".
 func (c *credentialClaims) agreed(disclosed map[string]any) (reason string) {
 	good := true
 	all := claimReader{disclosed, &good}
@@ -127,9 +124,9 @@ func wellFormed(identifier string) bool {
 	return err == nil
 }
 
-// identifies reports whether an identifier names the type, the authority and the
-// version that the credential does. What was collected may name its authority in
-// ways of its own, count its versions otherwise, and have a wrong check character.
+// identifies reports whether an identifier names the type, the authority and the version that the credential
+// names. A collected license's identifier may name its authority in another way, count versions otherwise, and
+// have a wrong check character.
 func (c *credentialClaims) identifies(identifier string) bool {
 	parts, err := Identifier(identifier).Parse()
 	if err != nil || parts.Type != c.typeCode {
@@ -139,8 +136,8 @@ func (c *credentialClaims) identifies(identifier string) bool {
 		!parts.CheckMismatch && parts.Authority == string(c.authority.Code) && int64(parts.Version) == c.version
 }
 
-// claimReader reads the members of an object. One that is missing, or null, is the
-// zero value; one of another type too, and it isn't good.
+// claimReader reads the members of an object. A member that is missing or null gives the zero value. A member of
+// another type does too, and sets good to false.
 type claimReader struct {
 	members map[string]any
 	good    *bool
@@ -183,7 +180,7 @@ func (r claimReader) array(name string) bool {
 	return ok
 }
 
-// mind takes note of a member that is there and not of its type.
+// mind sets good to false if a member is there and has the wrong type.
 func (r claimReader) mind(name string, ok bool) {
 	if !ok && r.members[name] != nil {
 		*r.good = false

@@ -8,17 +8,16 @@ import (
 	"yizheng.internal/signing/sdjwt"
 )
 
-// Binding is what a verifier asked for when a license was released to it: the
-// audience, which is its client id, and the nonce that it sent. The zero Binding
-// is that of who asked for none.
+// Binding is what a verifier asked for when a license was released to it: the audience, which is its client id,
+// and the nonce that it sent. The zero Binding is for a verifier that asked for none.
 type Binding struct {
 	Audience string
 	Nonce    string
 	MaxAge   time.Duration // since the release; default 5 minutes
 }
 
-// holder checks the key binding: as it was asked for, or, where none was, that it
-// is at least the presentation key's, over what is shown here.
+// holder checks the key binding. If the verifier asked for one, it must be as asked for. If not, holder only
+// checks that the presentation key signed it over what is shown here.
 func (c *verification) holder(ctx context.Context) {
 	asked := c.binding.Audience != "" || c.binding.Nonce != ""
 	switch {

@@ -13,8 +13,8 @@ import (
 // valid ones.
 type TypeCode string
 
-// ParseTypeCode checks a type code: 21 characters, upper case, the first 18 a
-// USCC. It folds nothing, for a type has one code. Errors are [*IdentifierError].
+// ParseTypeCode checks a type code: 21 characters, upper case, the first 18 a USCC. It does not fold the code,
+// because a type has only one. Errors are [*IdentifierError].
 func ParseTypeCode(s string) (TypeCode, error) {
 	t := TypeCode(s)
 	if !t.Valid() {
@@ -28,8 +28,7 @@ func (t TypeCode) Valid() bool {
 	return len(t) == 21 && t.Definer().Valid() && digits(string(t[18:]))
 }
 
-// Definer returns the USCC of the body that defines the type, "" of what is too
-// short to hold one.
+// Definer returns the USCC of the body that defines the type, or "" if the code is too short.
 func (t TypeCode) Definer() party.USCC {
 	if len(t) < 18 {
 		return ""
@@ -74,8 +73,8 @@ type IdentifierParts struct {
 	CheckMismatch bool
 }
 
-// Private reports whether the identifier must not be shown or travel in a URL,
-// because its serial holds a citizen's number.
+// Private reports whether the identifier must neither be shown nor stand in a URL, because its serial contains a
+// citizen's number.
 func (p IdentifierParts) Private() bool { return party.ContainsCitizenNumber(p.Serial) }
 
 // NewIdentifier makes an identifier. The authority is a USCC, the serial has 1
@@ -99,10 +98,10 @@ func NewIdentifier(t TypeCode, authority party.USCC, serial string, version int)
 	return Identifier(identifierRoot + "." + string(t) + "." + string(authority) + "." + serial + "." + v + "." + string(c)), nil
 }
 
-// ParseIdentifier reads an identifier as people and other systems write it:
-// spaces and line breaks go, full-width and small letters become what they stand for.
-// What it returns has six sound parts; whether the check character is right is
-// for the caller to ask of [Identifier.Parse]. Errors are [*IdentifierError].
+// ParseIdentifier reads an identifier as people and other systems write it: it removes spaces and line breaks,
+// and folds full-width and small letters to what they stand for. The six parts of the result are well-formed. It
+// does not check the check character: [Identifier.Parse] tells whether that is right. Errors are
+// [*IdentifierError].
 func ParseIdentifier(s string) (Identifier, error) {
 	if len(s) > 8*maxIdentifier { // full-width characters take three bytes each, and lines may be broken
 		return "", &IdentifierError{"identifier_length"}
@@ -114,9 +113,9 @@ func ParseIdentifier(s string) (Identifier, error) {
 	return i, nil
 }
 
-// Parse splits an identifier. Unlike [NewIdentifier] it accepts what is in use
-// elsewhere: an area code of six digits as authority, a serial that holds a
-// citizen's number, a wrong check character. Errors are [*IdentifierError].
+// Parse splits an identifier. Unlike [NewIdentifier] it accepts what is in use elsewhere: an area code of six
+// digits as authority, a serial that contains a citizen's number, a wrong check character. Errors are
+// [*IdentifierError].
 func (i Identifier) Parse() (IdentifierParts, error) {
 	refuse := func(reason string) (IdentifierParts, error) { return IdentifierParts{}, &IdentifierError{reason} }
 	if len(i) > maxIdentifier {
@@ -156,8 +155,8 @@ func (i Identifier) Parse() (IdentifierParts, error) {
 	}, nil
 }
 
-// serialAlphabet is what serials are made of, and check characters: a
-// character's value is its place (GB/T 17710-2008).
+// serialAlphabet has the characters of serials and check characters. A character's value is its place (GB/T
+// 17710-2008).
 const serialAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // checkValues is the inverse of serialAlphabet, with -1 for what isn't in it.
@@ -170,9 +169,8 @@ var checkValues = func() (vs [256]int8) {
 
 func checkValue(c byte) int { return int(checkValues[c]) }
 
-// checkCharacter computes the check of ISO/IEC 7064 MOD 37,36 (GB/T 17710-2008)
-// over the parts between root and check, without the dots. The parts hold
-// nothing but the alphabet's characters.
+// checkCharacter computes the check of ISO/IEC 7064 MOD 37,36 (GB/T 17710-2008) over the parts between root and
+// check, without the dots. The parts must have only characters of serialAlphabet.
 func checkCharacter(parts ...string) byte {
 	p := 36
 	for _, part := range parts {
@@ -201,7 +199,7 @@ func validSerial(s string) bool {
 	return true
 }
 
-// digits reports whether s holds nothing but digits.
+// digits reports whether s has only digits.
 func digits(s string) bool {
 	for n := range len(s) {
 		if s[n] < '0' || s[n] > '9' {
@@ -211,15 +209,14 @@ func digits(s string) bool {
 	return true
 }
 
-// serialLength is the length of a random serial: 103 bits, so that nobody finds
-// a license by counting.
+// serialLength is the length of a random serial: 103 bits, so that nobody finds a license by trying serials in
+// turn.
 const serialLength = 20
 
-// RandomSerial returns a serial of 20 digits and upper-case letters, each equally
-// likely, that holds no citizen's number. It reads 40 bytes of r, and with
-// hardly any likelihood 40 more.
+// RandomSerial returns a serial of 20 digits and upper-case letters, each equally likely, that contains no
+// citizen's number. It reads 40 bytes from r, and very rarely 40 more.
 func RandomSerial(r io.Reader) (string, error) {
-	for range 8 { // a source that never yields is broken, not unlucky
+	for range 8 { // if 8 tries fail, the source is broken
 		var random [2 * serialLength]byte
 		if _, err := io.ReadFull(r, random[:]); err != nil {
 			return "", fmt.Errorf("reading random bytes for a serial: %w", err)
@@ -227,8 +224,8 @@ func RandomSerial(r io.Reader) (string, error) {
 		var serial [serialLength]byte
 		n := 0
 		for _, b := range random {
-			// 252 is the largest multiple of 36 in a byte; what lies above would
-			// make the first characters likelier.
+			// 252 is the largest multiple of 36 in a byte. Greater values are left out, because they would make
+			// the first characters likelier.
 			if b < 252 && n < len(serial) {
 				serial[n] = serialAlphabet[b%36]
 				n++

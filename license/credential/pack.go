@@ -24,9 +24,9 @@ type Packer struct {
 	out    []byte
 }
 
-// Pack makes a credential of contents, signed with a key whose header is of
-// [jose.TypCredential], and the presentation key that its cnf names. The credential is
-// good until the next call. An error is [ErrTooLarge], or one of [jose.Sign].
+// Pack makes a credential of contents, and the presentation key that its cnf names. It signs the credential with
+// a key whose header has the type [jose.TypCredential]. The credential stays valid memory until the next call. An
+// error is [ErrTooLarge], or one of [jose.Sign].
 func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (credential, holderKey []byte, err error) {
 	cnf, holderKey, err := jose.NewHolderKey()
 	if err != nil {
@@ -49,8 +49,8 @@ func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (
 	return out, holderKey, nil
 }
 
-// Present withholds all of a credential but some parts, such as holders or fields/NAME.
-// It verifies nothing: the credential is one's own.
+// Present withholds all parts of a credential except the given ones, such as holders or fields/NAME. It verifies
+// nothing, because the credential is our own.
 func Present(credential string, parts []string) (*sdjwt.Token, error) {
 	token, err := sdjwt.Parse(credential, credentialLimits)
 	if err != nil {

@@ -18,7 +18,7 @@ type Presented struct {
 	Number      string            `json:"number,omitempty"`
 	AreaCode    string            `json:"area_code,omitempty"`
 	Previous    string            `json:"previous_identifier,omitempty"` // the identifier of the version before
-	Holders     []PresentedHolder `json:"holders,omitempty"`             // as far as disclosed
+	Holders     []PresentedHolder `json:"holders,omitempty"`             // what was disclosed of them
 	Fields      map[string]any    `json:"fields,omitempty"`              // those that were disclosed
 	Withheld    int               `json:"withheld"`                      // how many parts were withheld
 }
@@ -29,7 +29,7 @@ type PresentedBy struct {
 	Name string     `json:"name"`
 }
 
-// PresentedHolder is a holder as far as it was disclosed.
+// PresentedHolder is what was disclosed of a holder.
 type PresentedHolder struct {
 	Name     string         `json:"name,omitempty"`
 	CodeType party.CodeType `json:"code_type,omitempty"`
@@ -67,7 +67,7 @@ func (c *verification) presented() *Presented {
 	return p
 }
 
-// Mask leaves of a license what may be shown to whoever has it in hand.
+// Mask removes and masks what must not be shown to somebody who only has the license in hand.
 func (p *Presented) Mask() {
 	if p == nil {
 		return

@@ -30,8 +30,8 @@ const (
 // Final reports whether an entry with this value never changes again.
 func (v StatusValue) Final() bool { return v == StatusInvalid || v == StatusSuperseded }
 
-// StatusListSize is how many entries a list has: 32 KiB of 2 bits before
-// compression. At most half are ever taken, so that an index says nothing.
+// StatusListSize is how many entries a list has: 32 KiB of 2 bits before compression. At most half of the entries
+// are ever taken, so that an index reveals nothing.
 const StatusListSize = 1 << 17
 
 const (
@@ -39,7 +39,7 @@ const (
 
 	// statusTTL is how long a verifier may use a list before it asks again.
 	statusTTL = time.Minute
-	// statusLife is how long a list can be used by verifiers that are offline.
+	// statusLife is how long verifiers that are offline can use a list.
 	statusLife = 24 * time.Hour
 
 	// maxStatusToken bounds what OpenStatusList reads, maxStatusBytes what it inflates.
@@ -50,15 +50,15 @@ const (
 // StatusList is a status list's values, as they are in a token before compression.
 type StatusList []byte
 
-// NewStatusList returns a list of which all entries are [StatusValid].
+// NewStatusList returns a list whose entries are all [StatusValid].
 func NewStatusList() StatusList { return make(StatusList, StatusListSize*statusBits/8) }
 
-// Value returns the value of an entry that the list has.
+// Value returns the value of an entry. The list must have the entry.
 func (l StatusList) Value(index int) StatusValue {
 	return StatusValue(l[index/4] >> (index % 4 * statusBits) & 3)
 }
 
-// Set sets the value of an entry that the list has.
+// Set sets the value of an entry. The list must have the entry.
 func (l StatusList) Set(index int, v StatusValue) {
 	shift := index % 4 * statusBits
 	l[index/4] = l[index/4]&^(3<<shift) | byte(v&3)<<shift
@@ -78,8 +78,8 @@ type statusBody struct {
 	List string `json:"lst"` // zlib, base64url
 }
 
-// Sign returns the list signed as of a time, with a key whose header is of
-// [jose.TypStatusList]. URI is its address.
+// Sign returns the list, signed as of a time. The key's header h has the type [jose.TypStatusList]; uri is the
+// list's address.
 func (l StatusList) Sign(signer crypto.MessageSigner, h jose.Header, uri string, at time.Time) (string, error) {
 	var b bytes.Buffer
 	z, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
@@ -102,8 +102,8 @@ func (l StatusList) Sign(signer crypto.MessageSigner, h jose.Header, uri string,
 // ErrStatusIndex says that a list has no entry with a credential's index.
 var ErrStatusIndex = errors.New("the status list has no such entry")
 
-// OpenStatusList checks a status list token as of a time, and returns a source
-// for the entries of its list alone. A list whose key was revoked says nothing.
+// OpenStatusList checks a status list token as of a time, and returns a source that knows only the entries of
+// this list. A list whose key was revoked is refused.
 func (v *Verifier) OpenStatusList(ctx context.Context, token string, at time.Time) (StatusSource, error) {
 	var chainErr error
 	_, payload, err := jose.Verify(ctx, token, jose.Expectation{
@@ -155,7 +155,7 @@ func (v *Verifier) OpenStatusList(ctx context.Context, token string, at time.Tim
 	}, nil
 }
 
-// listKey checks that a certificate is one of a status key, and not revoked.
+// listKey checks that a certificate is that of a status key, and that it was not revoked.
 func (v *Verifier) listKey(ctx context.Context, leaf *pki.Certificate) error {
 	if leaf.Profile != pki.ProfileStatus {
 		return errors.New("the certificate is not one of a status key")

@@ -1,9 +1,9 @@
-// Package credential has all that a verifier of licenses needs, also one who is offline:
-// what a credential says ([Contents]) and how it is packed and signed, the checks of a
-// [Verifier] with their reasons, a license's [Identifier] (GB/T 36904) and status lists.
+// Package credential has all that a verifier of licenses needs, even one who is offline: what a credential says
+// ([Contents]) and how it is packed and signed, the checks of a [Verifier] with their reasons, a license's
+// [Identifier] (GB/T 36904) and status lists.
 //
-// It knows no registry and no store, and draws nothing: no license is a PDF or another file
-// yet, and what makes one will be a room beside this one. The profile is docs/credential-profile.md.
+// It knows no registry and no store, and draws nothing: licenses are not made into PDF or other files yet. The
+// package that will do so belongs beside this one. The profile is docs/credential-profile.md.
 package credential
 
 import (
@@ -70,7 +70,7 @@ type Verification struct {
 	Verdict   Verdict    `json:"verdict"`
 	CheckedAt time.Time  `json:"checked_at"`        // as of when
 	Checks    []Check    `json:"checks"`            // always all eight
-	License   *Presented `json:"license,omitempty"` // nil: the signature failed or is unknown
+	License   *Presented `json:"license,omitempty"` // nil if the signature failed or is unknown
 }
 
 // StatusSource tells the value of an entry of the status list at uri. An error
@@ -87,10 +87,10 @@ type Verifier struct {
 	Anchors    *pki.Anchors
 	Signatures *jose.Verifier
 	Status     StatusSource // nil: the status stays unknown
-	// Revoked tells of revoked certificates. Nil: whether one was revoked stays
-	// unknown, and the verdict indeterminate, unless RevocationWaived.
+	// Revoked tells which certificates were revoked. If it is nil, this stays unknown, and the verdict is
+	// indeterminate, unless RevocationWaived.
 	Revoked          RevocationSource
-	RevocationWaived bool // whoever verifies does without, and answers for it
+	RevocationWaived bool // the verifying party does without Revoked, and answers for it
 }
 
 // clockSkew is how far another's clock may be ahead of ours.
@@ -130,17 +130,16 @@ func (c *verification) set(n CheckName, r Result, reason string) { *c.check(n) =
 // passed reports whether a check was made and passed.
 func (c *verification) passed(n CheckName) bool { return c.check(n).Result == Pass }
 
-// Verify checks a credential, however it is wrapped in lines, as of a time: its form, signature and certificate
-// chain at the time of signing, that the certificate is the authority's, the
-// period, the status, and that nothing disclosed was altered. A check that
-// another one's failure left without ground is skipped.
+// Verify checks a credential as of a time, however it is wrapped in lines: its form, its signature, its
+// certificate chain at the time of signing, that the certificate is the authority's, the period, the status, and
+// that nothing disclosed was altered. A check is skipped if the failure of another one leaves it nothing to
+// check.
 func (v *Verifier) Verify(ctx context.Context, credential string, at time.Time) Verification {
 	return v.VerifyBound(ctx, credential, Binding{}, at)
 }
 
-// VerifyBound is [Verifier.Verify] for a verifier who asked for a key
-// binding: that it is there, made for this audience and nonce, and lately, is
-// then a check like the others.
+// VerifyBound is [Verifier.Verify] for a verifier who asked for a key binding. It then also checks that there is
+// one, made for this audience and nonce, and made lately.
 func (v *Verifier) VerifyBound(ctx context.Context, credential string, b Binding, at time.Time) Verification {
 	c := &verification{v: v, at: at, binding: b}
 	if c.format(fold(credential)) {
@@ -156,7 +155,7 @@ func (v *Verifier) VerifyBound(ctx context.Context, credential string, b Binding
 	return c.answer()
 }
 
-// trusted reports whether there are contents that are known to be the signer's.
+// trusted reports whether there are contents, and the signature shows that they are the signer's.
 func (c *verification) trusted() bool { return c.passed(CheckSignature) && c.payload != nil }
 
 // format reads the token without trusting it.
@@ -174,14 +173,14 @@ func (c *verification) format(credential string) bool {
 	return true
 }
 
-// signature checks the JWS, and within it, before the key is used, the chain.
+// signature checks the JWS. On the way it checks the chain, before the key is used.
 func (c *verification) signature(ctx context.Context) {
 	var claims credentialClaims
 	var good bool
 	var malformed error
 	key := func(h jose.Header, unverified []byte) (crypto.PublicKey, error) {
-		// The time of signing is in the payload, which is not verified yet; it
-		// is believed only if the signature then is right.
+		// The time of signing is in the payload, which is not verified yet. It is believed only if the signature
+		// turns out right.
 		if c.payload, malformed = sdjwt.DecodePayload(unverified, credentialLimits); malformed == nil {
 			claims, good = readClaims(c.payload)
 		} else {
@@ -221,8 +220,8 @@ func (c *verification) signature(ctx context.Context) {
 	c.set(CheckSignature, Pass, "signature_valid")
 }
 
-// anchored says of a certificate that leads to an anchor whether it was looked up
-// among the revoked ones.
+// anchored sets the result of the chain check for a certificate that leads to an anchor: it says whether
+// revocation can be looked up.
 func (c *verification) anchored() {
 	switch {
 	case c.leaf == nil:
@@ -235,8 +234,8 @@ func (c *verification) anchored() {
 	}
 }
 
-// refused says which check failed, and reports whether one did: err is what
-// verifying the signature and its chain returned.
+// refused sets which check failed, and reports whether one did. err is what the verification of the signature and
+// its chain returned.
 func (c *verification) refused(err error) bool {
 	chain, untrusted := errors.AsType[*pki.ChainError](err)
 	token, refused := errors.AsType[*jose.TokenError](err)
@@ -261,8 +260,8 @@ func (c *verification) refused(err error) bool {
 	return true
 }
 
-// issuedAt returns the time of signing, or nil, of claims that aren't those of an
-// SD-JWT: what is wrong with a credential that isn't genuine is its signature.
+// issuedAt returns the time of signing, or nil, from a payload that isn't that of an SD-JWT. It lets the
+// signature be checked first: a forged credential then fails by its signature.
 func issuedAt(payload []byte) *int64 {
 	var only struct {
 		IssuedAt *int64 `json:"iat"`
@@ -294,9 +293,8 @@ func (c *verification) integrity() {
 	c.set(CheckIntegrity, Pass, "whole")
 }
 
-// authority checks that the certificate is that of the authority named in the
-// license, or the registry's attestation of a collected one; and that it was
-// not revoked.
+// authority checks that the certificate is that of the authority named in the license, or for a collected license
+// one of the registry's attestation, and that it was not revoked.
 func (c *verification) authority(ctx context.Context) {
 	if !c.trusted() {
 		return
@@ -318,14 +316,14 @@ func (c *verification) authority(ctx context.Context) {
 	case err != nil:
 		c.set(CheckChain, Unknown, "revocation_unavailable")
 	case revoked && slices.Contains(compromised, reason):
-		// No trusted timestamp says that the signature is older than the theft.
+		// No trusted timestamp proves that the signature is older than the theft of the key.
 		c.set(CheckChain, Fail, "key_compromised")
 	case revoked && !l.issued().Before(from):
 		c.set(CheckChain, Fail, "certificate_revoked")
 	}
 }
 
-// compromised are the reasons for which nothing that a key signed is believed.
+// compromised are the reasons of revocation after which nothing that the key ever signed is believed.
 var compromised = []string{"keyCompromise", "cACompromise", "aACompromise"}
 
 // period checks the dates: civil days in UTC+8, the last one included.
@@ -359,7 +357,7 @@ func (c *verification) period() {
 	}
 }
 
-// status asks what became of the license.
+// status looks up what became of the license.
 func (c *verification) status(ctx context.Context) {
 	if !c.trusted() {
 		return
@@ -413,11 +411,12 @@ func (c *verification) answer() Verification {
 	return out
 }
 
-// ReasonNotFound is the reason of the uniform verdict on what could be right and isn't known.
+// ReasonNotFound is the reason of the uniform verdict on an identifier and code that are well-formed but not
+// known.
 const ReasonNotFound = "identifier_or_code_wrong"
 
-// NotFound returns the uniform answer to who verifies by what is printed: the same for
-// an identifier that does not exist and for a wrong code.
+// NotFound returns the uniform answer to whoever verifies by what is printed: it is the same for an identifier
+// that does not exist and for a wrong code.
 func NotFound(at time.Time) Verification {
 	out := Verification{Verdict: Invalid, CheckedAt: at.UTC().Truncate(time.Second)}
 	for _, n := range checkOrder {
@@ -427,8 +426,7 @@ func NotFound(at time.Time) Verification {
 	return out
 }
 
-// fold takes out of a credential what files and pasting bring: white
-// space, and byte order marks.
+// fold removes from a credential what files and pasting add: white space, and byte order marks.
 func fold(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= utf8.RuneSelf {

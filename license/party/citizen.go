@@ -14,8 +14,8 @@ const citizenChecks = "10X98765432"
 // given out from 1984 on, to people then alive.
 const firstBirthYear = 1850
 
-// checkCitizen returns the reason to refuse s, or "". Whether the birth date
-// lies in the future is for those to ask who know what day it is.
+// checkCitizen returns the reason to refuse s, or "". It doesn't check whether the birth date lies in the future:
+// callers that know the day do.
 func checkCitizen(s string) string {
 	if utf8.RuneCountInString(s) != 18 {
 		return "code_length"
@@ -70,7 +70,7 @@ func ContainsCitizenNumber(s string) bool {
 	if len(s) < 15 {
 		return false
 	}
-	var window [18]byte // the row of digits so far: its last 17, and the next character
+	var window [18]byte // the last 17 digits of the row, and then the next character
 	row := 0
 	for _, r := range s {
 		c := foldDigit(r)
@@ -98,7 +98,7 @@ func ContainsCitizenNumber(s string) bool {
 	return row == 15 && oldCitizenNumber(string(window[:15]))
 }
 
-// foldDigit returns the digit or X that r is, also full-width, or 0.
+// foldDigit returns the digit or X that r is, full-width or not, or 0.
 func foldDigit(r rune) byte {
 	if r >= '！' && r <= '～' { // the full-width forms of ASCII
 		r -= '！' - '!'
@@ -112,8 +112,8 @@ func foldDigit(r rune) byte {
 	return 0
 }
 
-// oldCitizenNumber reports whether 15 digits may be a number of before 1999:
-// area 6, birth date yyMMdd, sequence 3.
+// oldCitizenNumber reports whether 15 digits may be a number from before 1999: area 6, birth date yyMMdd,
+// sequence 3.
 func oldCitizenNumber(digits string) bool {
 	if !province(digits[:2]) {
 		return false

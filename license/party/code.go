@@ -183,9 +183,8 @@ func FoldCode(s string) string {
 	}, strings.TrimSpace(s))
 }
 
-// FoldPrinted brings what is copied from a printed page into its one form, as
-// FoldCode does: and spaces of every kind go, line breaks, and formatting characters;
-// full stops become dots.
+// FoldPrinted brings what is copied from a printed page into its one form. It does what FoldCode does, and also
+// removes spaces of every kind, line breaks and formatting characters, and makes full stops dots.
 func FoldPrinted(s string) string {
 	return FoldCode(strings.Map(func(r rune) rune {
 		switch {
@@ -230,8 +229,7 @@ func (c Code) BirthDate() (Date, bool) {
 	return d, ok
 }
 
-// Mask returns the code as it may be shown to others, a star for each hidden
-// character:
+// Mask returns the code as it may be shown to others, with a star for each hidden character:
 //
 //   - 001 is public by law and shown whole
 //   - 111 keeps the first four and the last four: 1101**********002X

@@ -18,8 +18,8 @@ type Date struct {
 // ErrDate says that a text or three numbers are no date.
 var ErrDate = errors.New("not a date of the form 2006-01-02")
 
-// zone is that of every civil date. It is fixed: the history of Asia/Shanghai
-// (daylight saving until 1991) must not move the end of a license.
+// zone is the time zone of every civil date. It is fixed: the history of Asia/Shanghai (daylight saving until
+// 1991) must not move the end of a license.
 var zone = time.FixedZone("UTC+8", 8*60*60)
 
 // NewDate returns the date, or ErrDate if the calendar has no such day or the
@@ -45,14 +45,13 @@ func daysIn(year int, month time.Month) int {
 	return 31
 }
 
-// DateOf returns the day on which t falls in UTC+8; none for the zero time and
-// for years beyond 1 to 9999.
+// DateOf returns the day on which t falls in UTC+8, or no date for the zero time and for years outside 1 to 9999.
 func DateOf(t time.Time) Date {
 	if t.IsZero() {
 		return Date{}
 	}
 	y, m, d := t.In(zone).Date()
-	date, _ := NewDate(y, m, d) // none is what is wanted of a wrong year
+	date, _ := NewDate(y, m, d) // a year out of range gives no date
 	return date
 }
 
@@ -114,7 +113,7 @@ func (d Date) Before(other Date) bool { return d.Compare(other) < 0 }
 // After reports whether d is after other.
 func (d Date) After(other Date) bool { return d.Compare(other) > 0 }
 
-// AddDays returns the date n days later, none where the calendar ends.
+// AddDays returns the date n days later, or no date if that is outside the calendar.
 func (d Date) AddDays(n int) Date {
 	if d.IsZero() || n > 366*9999 || n < -366*9999 {
 		return Date{}
@@ -122,9 +121,8 @@ func (d Date) AddDays(n int) Date {
 	return DateOf(time.Date(d.Year(), d.Month(), d.Day()+n, 0, 0, 0, 0, zone))
 }
 
-// AddMonths returns the same day n months later, or the month's last day where
-// it is shorter (31 January + 1 month is the end of February); none where the
-// calendar ends.
+// AddMonths returns the same day n months later, or the month's last day if the month is shorter (31 January + 1
+// month is the end of February), or no date if that is outside the calendar.
 func (d Date) AddMonths(n int) Date {
 	if d.IsZero() || n > 12*9999 || n < -12*9999 {
 		return Date{}
@@ -165,9 +163,9 @@ func (d Date) AppendText(b []byte) ([]byte, error) {
 // MarshalText implements [encoding.TextMarshaler]: "2006-01-02", "" for no date.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalJSON implements [encoding/json.Unmarshaler]. Only a date is one: no
-// date is a member that is left out, and neither "" nor null, which come of forms
-// and mappings that forgot it, and would make a license long-term.
+// UnmarshalJSON implements [encoding/json.Unmarshaler]. It accepts only a date. No date is written by leaving the
+// member out. "" and null are refused, because they come from forms and mappings that forgot the date, and would
+// make a license long-term.
 func (d *Date) UnmarshalJSON(b []byte) error {
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {
 		return ErrDate
@@ -175,8 +173,8 @@ func (d *Date) UnmarshalJSON(b []byte) error {
 	return d.UnmarshalText(b[1 : len(b)-1])
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. It reads a date as
-// MarshalText writes it and nothing else, or returns ErrDate: the empty text is none.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It reads a date exactly as MarshalText writes it, or
+// returns ErrDate, also for the empty text.
 func (d *Date) UnmarshalText(b []byte) error {
 	date, err := ParseDate(string(b))
 	if err != nil {

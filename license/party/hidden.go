@@ -2,13 +2,11 @@ package party
 
 import "unicode"
 
-// Hidden reports whether a character is none that a reader can see, or changes
-// how others are read: control and formatting characters, those that turn the
-// direction of writing, line and paragraph separators, fillers and other
-// characters that have no shape, noncharacters, and U+FFFD, in whose place a
-// character was lost. Spaces aren't hidden, nor are variation selectors, which
-// pick a shape, nor private-use characters, which rare names are written with.
-// The two joiners are: some scripts need them, so names may have them all the same.
+// Hidden reports whether a reader can't see a character, or whether it changes how others are read: control and
+// formatting characters, those that turn the direction of writing, line and paragraph separators, fillers and
+// other characters that have no shape, noncharacters, and U+FFFD, which stands where a character was lost. Spaces
+// aren't hidden, nor are variation selectors, which pick a shape, nor private-use characters, with which rare
+// names are written. The two joiners are hidden, but names may have them, because some scripts need them.
 func Hidden(r rune) bool {
 	switch {
 	case r < 0x7f:

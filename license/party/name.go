@@ -18,9 +18,8 @@ func (e *NameError) Error() string { return "party name: " + e.Reason }
 // maxName is the longest name, in characters.
 const maxName = 200
 
-// ParseName checks a name that is to be stored, and takes the spaces around it
-// away. It changes nothing else: a name is kept as its owner writes it, and
-// [NameKey] compares.
+// ParseName checks a name that is to be stored, and removes the spaces around it. It changes nothing else: a name
+// is kept as its owner writes it, and [NameKey] compares.
 //
 // A name has 1 to 200 characters. Control, bidirectional and other invisible
 // characters are refused, apart from the two joiners that some scripts need.
@@ -56,20 +55,18 @@ const (
 	joiner    = '\u200d' // zero width joiner
 )
 
-// stored reports whether a character may stand in a stored name or code.
+// stored reports whether a character is allowed in a stored name or code.
 func stored(r rune) bool {
 	return r == joiner || r == joinerNot || !Hidden(r)
 }
 
-// invisible reports whether a character changes at most how others look:
-// joiners, marks of format, and variation selectors, which pick a shape of the
-// same ideograph.
+// invisible reports whether a character has no effect but on how others look: joiners, marks of format, and
+// variation selectors, which pick a shape of the same ideograph.
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r)
 }
 
-// NameKey returns a key under which two spellings of one name are equal. It is
-// for comparing alone, never for display.
+// NameKey returns a key that is equal for two spellings of one name. It is only for comparing, never for display.
 //
 //   - Full-width and half-width forms are one; accents are composed.
 //   - The dots that stand in names of minorities and foreigners (· • ・ ‧ ∙ ． .)
@@ -119,7 +116,7 @@ func compose(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case invisible(r):
-			return -1 // now, or what it parts would compose only the next time
+			return -1 // removed first: characters that it separates could otherwise compose only the next time
 		case r >= firstPrivate && r < firstPrivate+rune(len(gbkPrivate)):
 			return gbkPrivate[r-firstPrivate]
 		case r >= 0x2f00 && r <= 0x2fd5: // Kangxi radicals: their one ideograph
@@ -149,8 +146,8 @@ func compatibility(r rune) bool {
 	return r >= 0xf900 && r <= 0xfaff || r >= 0x2f800 && r <= 0x2fa1f
 }
 
-// wide reports whether r is an ideograph, also one that is private or newer than
-// this program: the ideographic planes hold nothing else.
+// wide reports whether r is an ideograph, also a private-use one or one that is newer than this program: the
+// ideographic planes contain nothing else.
 func wide(r rune) bool {
 	return unicode.Is(unicode.Han, r) || unicode.Is(unicode.Co, r) || r >= 0x20000 && r <= 0x3ffff
 }
@@ -194,8 +191,8 @@ func MaskName(name string) string {
 	return b.String()
 }
 
-// characters splits a name into what its owner calls characters: a mark or a
-// variation selector belongs to what stands before it.
+// characters splits a name into what its owner calls characters: a mark or a variation selector belongs to the
+// character before it.
 func characters(s string) []string {
 	var cs []string
 	for _, r := range s {

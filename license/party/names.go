@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// Names are what something is called in other languages than Chinese, by language
-// tag (BCP 47): "en", "bo", "en-GB". The Chinese name stands beside them, and is
-// what is signed. Nil are none.
+// Names are the names of something in languages other than Chinese, by language tag (BCP 47): "en", "bo",
+// "en-GB". The Chinese name stands beside them, and is what is signed. Nil means that there are none.
 type Names map[string]string
 
-// MaxNames is in how many languages something can be named beside Chinese.
+// MaxNames is the greatest number of languages beside Chinese in which something can be named.
 const MaxNames = 20
 
 // NamesError says which of several names was refused, and why. Reason is
@@ -67,8 +66,8 @@ func within(s string, first, last byte) bool {
 	return true
 }
 
-// ParseNames checks names that are to be stored, each as [ParseName] does. None
-// are nil. Errors are [*NamesError].
+// ParseNames checks names that are to be stored, each as [ParseName] does. It returns nil if there are none.
+// Errors are [*NamesError].
 func ParseNames(names Names) (Names, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -93,7 +92,7 @@ func ParseNames(names Names) (Names, error) {
 // Languages returns the tags, in order.
 func (n Names) Languages() []string { return slices.Sorted(maps.Keys(n)) }
 
-// Beside returns the names with those of others in languages that aren't among them.
+// Beside returns the names, and those of others in languages that the names lack.
 func (n Names) Beside(others Names) Names {
 	if len(others) == 0 {
 		return n
@@ -103,10 +102,9 @@ func (n Names) Beside(others Names) Names {
 	return all
 }
 
-// In returns the name in a language: that of the tag itself, or of the next
-// shorter one (RFC 4647 section 3.4), or of the first regional one of the same
-// language; or else the Chinese name, which is also the answer to every zh that
-// isn't named here.
+// In returns the name in a language: that of the tag itself, or of the next shorter tag (RFC 4647 section 3.4),
+// or of the first regional tag of the same language, or else the Chinese name. For a zh tag that isn't named
+// here, it returns the Chinese name.
 func (n Names) In(tag, chinese string) string {
 	for t := tag; t != ""; {
 		if name, ok := n[t]; ok {

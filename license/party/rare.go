@@ -3,13 +3,11 @@ package party
 // firstPrivate is the private-use character that stands first in gbkPrivate.
 const firstPrivate = 0xE815
 
-// gbkPrivate holds the characters that systems built on GBK store as U+E815 to
-// U+E864. GBK had 80 characters at FE50 to FEA0 that Unicode then lacked, and
-// gave them private-use places; GB 18030-2022 maps the same bytes to the
-// characters' own. So 䶮 is U+E863 in an old population database and U+4DAE in a
-// new one. (Source: GB 18030's table as in GNU libc's converter; the rows below
-// are in the order of the bytes.) Other private-use characters are each system's
-// own and stay as they are.
+// gbkPrivate holds the characters that systems built on GBK store as U+E815 to U+E864. GBK had 80 characters at
+// FE50 to FEA0 that Unicode then lacked, and gave them private-use places. GB 18030-2022 maps the same bytes to
+// the characters' own places. So 䶮 is U+E863 in an old population database and U+4DAE in a new one. (Source: GB
+// 18030's table as in GNU libc's converter; the rows below are in the order of the bytes.) Other private-use
+// characters are each system's own and stay as they are.
 var gbkPrivate = [...]rune{
 	0x2E81, 0x20087, 0x20089, 0x200CC, 0x2E84, 0x3473, 0x3447, 0x2E88, // U+E815: ⺁𠂇𠂉𠃌⺄㑳㑇⺈
 	0x2E8B, 0x9FB4, 0x359E, 0x361A, 0x360E, 0x2E8C, 0x2E97, 0x396E, // U+E81D: ⺋龴㖞㘚㘎⺌⺗㥮

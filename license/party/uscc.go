@@ -40,9 +40,8 @@ var usccValues = func() (vs [256]int8) {
 // usccWeights are 3^(i-1) mod 31.
 var usccWeights = [17]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28}
 
-// checkUSCC returns the reason to refuse s, or "". The organization code inside
-// has a check of its own, which isn't asked: what deployed systems hold doesn't
-// show that all of them keep it.
+// checkUSCC returns the reason to refuse s, or "". The organization code inside has a check character of its own,
+// which is not checked: nothing shows that all codes in deployed systems fit it.
 func checkUSCC(s string) string {
 	if len(s) != 18 {
 		return "code_length"

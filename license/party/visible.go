@@ -5,9 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Visible reports whether a text has nothing in it that a reader can't see:
-// no control or formatting characters, and no space at an end. Private-use
-// characters pass: rare names are written with them.
+// Visible reports whether a reader can see everything in a text: it has no control or formatting characters, and
+// no space at either end. Private-use characters pass: rare names are written with them.
 func Visible(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

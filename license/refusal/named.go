@@ -2,13 +2,13 @@ package refusal
 
 // Reasons that other packages decide by.
 const (
-	// The provider's half is told of asks and consents.
+	// The OpenID provider decides by these about asks and consents.
 	ReasonAssuranceTooLow  Reason = "assurance_too_low"
 	ReasonHolderChosePaper Reason = "holder_chose_paper"
 	ReasonOfferChanged     Reason = "offer_changed" // since it was shown
 	ReasonConsentUsed      Reason = "consent_used"
 
-	// What was asked for is of an item that is another one now.
+	// The service item has changed, so that what was asked for no longer fits it.
 	ReasonItemUnknown     Reason = "item_unknown"
 	ReasonAskOutside      Reason = "ask_outside"
 	ReasonAskLarge        Reason = "ask_large"
@@ -16,12 +16,12 @@ const (
 	ReasonTypeOutside     Reason = "type_outside"
 	ReasonFieldOutside    Reason = "field_outside"
 
-	// What was mistyped is no verdict on a license.
+	// A mistyped input is no verdict on a license.
 	ReasonIdentifierForm       Reason = "identifier_form"        // it is no identifier
 	ReasonIdentifierCheckDigit Reason = "identifier_check_digit" // its last character doesn't fit the rest
 	ReasonVerificationCodeForm Reason = "verification_code_form" // it is no verification code
 
-	// Why a license is of no use now, or a grant.
+	// Why a license or a grant can't be used now.
 	ReasonLicenseSuspended   Reason = "license_suspended"
 	ReasonLicenseSuperseded  Reason = "license_superseded"
 	ReasonLicenseEnded       Reason = "license_ended"

@@ -7,9 +7,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Refusal is a reason for which the registry refuses something, as the Reason of
-// an [Error] names it. The tables below are the only place that says which there
-// are; a test of package api/rest reads the source and compares.
+// Refusal is a reason for which the registry refuses something, as the Reason of an [Error] names it. Only the
+// tables below say which reasons there are; a test of package api/rest reads the source and compares.
 type Refusal struct {
 	Kind    Kind
 	Reason  Reason
@@ -17,12 +16,12 @@ type Refusal struct {
 	of      []journal.Action
 }
 
-// All returns all of them.
+// All returns all refusals.
 func All() []Refusal {
 	return slices.Concat(refusedLicenses, refusedEntries, refusedSchemas(), refusedRequests, refusedAsks, refusedCallers, refusedMissing, refusedStates)
 }
 
-// Of returns those of an action.
+// Of returns the refusals of an action.
 func Of(a journal.Action) []Refusal {
 	return slices.DeleteFunc(All(), func(f Refusal) bool { return !slices.Contains(f.of, a) })
 }

@@ -1,7 +1,6 @@
-// Package refusal has what the rooms of the registry refuse: the table of all reason codes,
-// an [Error] that the caller may see and that has one of them, and the [Violations] that say
-// where an input is wrong. What HTTP itself is refused for stands in package api/openapi,
-// what the OpenID provider refuses in package api/oauth.
+// Package refusal has what the rooms of the registry refuse: the table of all reason codes, the [Error] with such
+// a code that the caller may see, and the [Violations] that say where an input is wrong. What HTTP itself is
+// refused for stands in package api/openapi, what the OpenID provider refuses in package api/oauth.
 package refusal
 
 import "yizheng.internal/license/schema"
@@ -15,8 +14,8 @@ type Error struct {
 	Violations []schema.Violation
 }
 
-// Reason says what is wrong: a code in snake_case, which stays. Who raises one says it in
-// place; one that somebody tests for is a constant.
+// Reason says what is wrong: a code in snake_case that never changes. The code that refuses writes the reason in
+// place. A reason that somebody tests for is a constant.
 type Reason string
 
 // Kind groups reasons by what the caller can do about them.
@@ -28,7 +27,7 @@ const (
 	KindMissing                       // there is no such thing, or none that the caller may see
 	KindConflict                      // it doesn't fit the present state
 	KindLimited                       // too many tries
-	KindChanged                       // it isn't as the caller saw it any more
+	KindChanged                       // it has changed since the caller saw it
 	KindUnconditional                 // the caller must say what it saw
 )
 
@@ -52,7 +51,7 @@ func Conflict(reason Reason, detail string) error { return &Error{KindConflict, 
 // Limited returns an [*Error] that says that there were too many tries.
 func Limited(reason Reason, detail string) error { return &Error{KindLimited, reason, detail, nil} }
 
-// Changed returns an [*Error] that says that it isn't as the caller saw it any more.
+// Changed returns an [*Error] that says that it has changed since the caller saw it.
 func Changed(reason Reason, detail string) error { return &Error{KindChanged, reason, detail, nil} }
 
 // Unconditional returns an [*Error] that says that the caller must say what it saw.

@@ -12,8 +12,7 @@ import (
 // Violations collects everything wrong with an input.
 type Violations []schema.Violation
 
-// Add says what is wrong at a place, a JSON Pointer, with a keyword: a reason code if
-// nothing else is wrong.
+// Add adds what is wrong at a place, a JSON Pointer. The keyword is the reason code if nothing else is wrong.
 func (vs *Violations) Add(pointer, keyword, message string) {
 	*vs = append(*vs, schema.Violation{Pointer: pointer, Keyword: keyword, Message: message})
 }
@@ -25,7 +24,7 @@ func (vs *Violations) When(wrong bool, pointer, keyword, message string) {
 	}
 }
 
-// Text checks a text of a person's: length in characters, nothing invisible.
+// Text checks a text for people: its length in characters, and that nothing in it is invisible.
 func (vs *Violations) Text(pointer, s string, least, most int) {
 	if n := utf8.RuneCountInString(s); n < least || n > most {
 		vs.Add(pointer, "length", fmt.Sprintf("must have %d to %d characters", least, most))
@@ -33,7 +32,7 @@ func (vs *Violations) Text(pointer, s string, least, most int) {
 	vs.When(!party.Visible(s), pointer, "characters", "must have no control or invisible formatting characters, nor space at an end")
 }
 
-// Names checks what something is called in other languages than Chinese.
+// Names checks the names that something has in languages other than Chinese.
 func (vs *Violations) Names(at string, names party.Names, most int) {
 	if len(names) > party.MaxNames {
 		vs.Add(at, "count", fmt.Sprintf("must be at most %d languages", party.MaxNames))
@@ -77,7 +76,7 @@ func (vs Violations) Err(reason Reason, detail string) error {
 	return Invalid(reason, detail, vs...)
 }
 
-// VisibleASCII reports whether a text has nothing but visible characters of ASCII, and no space.
+// VisibleASCII reports whether a text has only visible ASCII characters, and no space.
 func VisibleASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

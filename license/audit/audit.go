@@ -21,7 +21,7 @@ type Actor struct {
 	USCC        string // the participant's unified social credit code
 	RequestID   string // of the HTTP request, for finding it in the log
 	Party       string // opaque id of the person who is there, if one is: a detail of the event
-	Drafts      bool   // it may see its participant's drafts: it is a client of that participant, and acts for itself and not for a person
+	Drafts      bool   // it may see its participant's drafts, as a client of it that acts for no person
 }
 
 // ID names one license through all its versions: 26 lower-case letters and

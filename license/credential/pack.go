@@ -25,8 +25,8 @@ type Packer struct {
 }
 
 // Pack makes a credential of contents, and the presentation key that its cnf names. It signs the credential with
-// a key whose header has the type [jose.TypCredential]. The credential stays valid memory until the next call. An
-// error is [ErrTooLarge], or one of [jose.Sign].
+// a key whose header has the type [jose.TypCredential]. The next call overwrites the credential. An error is
+// [ErrTooLarge], or one of [jose.Sign].
 func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (credential, holderKey []byte, err error) {
 	cnf, holderKey, err := jose.NewHolderKey()
 	if err != nil {

@@ -220,8 +220,8 @@ func (c *verification) signature(ctx context.Context) {
 	c.set(CheckSignature, Pass, "signature_valid")
 }
 
-// anchored sets the result of the chain check for a certificate that leads to an anchor: it says whether
-// revocation can be looked up.
+// anchored sets the result of the chain check for a certificate that leads to an anchor. It depends on whether
+// the certificate is looked up among the revoked ones.
 func (c *verification) anchored() {
 	switch {
 	case c.leaf == nil:

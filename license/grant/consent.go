@@ -157,7 +157,7 @@ func (r *Service) saveGrant(ctx context.Context, a audit.Actor, act journal.Acti
 	return nil
 }
 
-// openGrant opens a stored grant. It refuses a grant whose plain columns don't fit the sealed ones: somebody
+// openGrant opens a stored grant. It refuses a grant whose plain columns don't fit its sealed body: somebody
 // altered it.
 func (r *Service) openGrant(ctx context.Context, rec Record) (grantBody, error) {
 	plain, err := r.c.Vault.Open(ctx, grantPlace(rec.ID), rec.Body)
@@ -176,7 +176,7 @@ func (r *Service) openGrant(ctx context.Context, rec Record) (grantBody, error) 
 	return b, nil
 }
 
-// Open opens a stored grant. It refuses a grant whose plain columns don't fit the sealed ones: somebody altered
+// Open opens a stored grant. It refuses a grant whose plain columns don't fit its sealed body: somebody altered
 // it.
 func (r *Service) Open(ctx context.Context, rec Record) (Grant, error) {
 	b, err := r.openGrant(ctx, rec)

@@ -137,7 +137,7 @@ type Record struct {
 	Basis     Basis
 	Recurring bool
 	Created   time.Time // never changes
-	Expires   time.Time // pending: when it lapses; active: Until; ended: when it ended, or later in records from before that was kept
+	Expires   time.Time // pending: when it lapses; active: Until; ended: when it ended (later in older records)
 	Body      []byte    // sealed: Grant, and what the consent was bound to
 	// Code is the hash of the authorization code that activated it; nil before.
 	Code []byte

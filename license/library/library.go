@@ -49,7 +49,7 @@ type Config struct {
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
 	PublicURL     string        // absolute, without a slash at the end: status lists' addresses build on it
 	Log           *slog.Logger  // default: discards
-	Seen          status.Memory // what was seen of status lists, beside the keys; default: it is remembered until the process ends
+	Seen          status.Memory // what was seen of status lists, beside the keys; default: remembered until the process ends
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }

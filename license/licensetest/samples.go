@@ -70,7 +70,7 @@ func Definition() catalog.Definition {
 
 const Citizen = "11010519491231002X"
 
-// Request returns an acceptable request; what makes it another one is its number.
+// Request returns an acceptable request. Requests differ by their numbers.
 func Request(number string) registry.IssueRequest {
 	return registry.IssueRequest{
 		TypeCode: TypeCode, Number: number,
@@ -101,11 +101,11 @@ func DefinerOf(a audit.Actor) entry.Definer {
 	return entry.Definer{ID: a.Participant, USCC: party.USCC(a.USCC)}
 }
 
-// ItemCode is the one of the item that tests have.
+// ItemCode is the code of the tests' service item.
 const ItemCode = catalog.ItemCode("11110000000021135M-FOOD-1")
 
-// Item returns an acceptable definition: a certificate of the applicant's, one
-// of the spouse's that may be left out.
+// Item returns an acceptable definition: it asks for a certificate of the applicant's, and for one of the
+// spouse's that may be left out.
 func Item() catalog.ItemDefinition {
 	return catalog.ItemDefinition{
 		Name: "样例食品经营许可", Purpose: "办理样例食品经营许可", AreaCode: "430000",
@@ -165,7 +165,7 @@ func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.Item
 	}
 }
 
-// OwnItem is Item without anybody's but the applicant's.
+// OwnItem is Item with only the applicant's certificate.
 func OwnItem() catalog.ItemDefinition {
 	d := Item()
 	d.Materials[1].Relation = catalog.RelationApplicant
@@ -178,7 +178,7 @@ func (w *World) CatalogStores() entry.Stores {
 	return entry.AuthenticStores(w.DB.Licenses(), w.In.Vault().Auth())
 }
 
-// Check holds one check of a verification to its result and its reason.
+// Check fails the test unless a check of a verification has this result and reason.
 func Check(t testing.TB, v credential.Verification, n credential.CheckName, want credential.Result, reason string) {
 	t.Helper()
 	for _, c := range v.Checks {

@@ -34,10 +34,10 @@ func NewSharing(t testing.TB) *World {
 	return w
 }
 
-// Ask is what it asks for.
+// Ask returns what the Consumer asks for.
 func Ask() offer.Ask { return offer.Ask{Item: ItemCode, Case: "2026-000123"} }
 
-// Subject is whose licenses they are.
+// Subject returns the subject whose licenses are asked for.
 func Subject() offer.Subject {
 	return offer.Subject{Party: "party-1", Codes: []party.Code{{Type: party.Citizen, Value: Citizen}}, Assurance: 2}
 }
@@ -238,7 +238,7 @@ func (w *World) Recurring(t testing.TB, alter func(*grant.Consent)) grant.Grant 
 	return w.Deliver(t, g.ID).Grant
 }
 
-// OnPages is who acts when a subject looks at our pages.
+// OnPages returns the actor for a subject that looks at our pages.
 func OnPages(s offer.Subject) audit.Actor {
 	return audit.Actor{Client: "portal", Party: s.Party, RequestID: "r9"}
 }
@@ -277,7 +277,7 @@ func (w *World) Many(t testing.TB, n int) {
 	}
 }
 
-// Ending ends a license today.
+// Ending returns a request that ends a license today.
 func Ending() registry.EndRequest {
 	today := party.DateOf(time.Now())
 	return registry.EndRequest{
@@ -286,7 +286,7 @@ func Ending() registry.EndRequest {
 	}
 }
 
-// Suspension suspends one.
+// Suspension returns a request that suspends a license.
 func Suspension() registry.SuspendRequest {
 	return registry.SuspendRequest{Reason: "暂扣", Document: Ending().Document}
 }
@@ -294,7 +294,7 @@ func Suspension() registry.SuspendRequest {
 // Seen are the terms of a caller that saw a revision of the license.
 func Seen(revision int64) registry.Terms { return registry.Terms{Revisions: []int64{revision}} }
 
-// CachedStatus is a source that has its list at hand.
+// CachedStatus is a status source that says valid at once, without a look-up.
 func CachedStatus(context.Context, string, int) (credential.StatusValue, error) {
 	return credential.StatusValid, nil
 }

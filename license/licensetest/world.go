@@ -37,8 +37,8 @@ type World struct {
 	In *installation.Installation
 }
 
-// New opens a registry with one Authority and one published type: a copy of
-// one that is made once, for making keys waits for the disk time and again.
+// New opens a registry with one Authority and one published type. It is a copy of a registry that is made once,
+// because making keys waits for the disk again and again.
 func New(t testing.TB) *World {
 	t.Helper()
 	template, err := worldTemplate()
@@ -194,8 +194,7 @@ func (w *World) Events(t testing.TB, id audit.ID) (es []registry.Event) {
 	return es
 }
 
-// Restamp gives records that a test changed the authenticators that they would have
-// had if they had been stored so.
+// Restamp gives records that a test changed the authenticators with which they would have been stored.
 func (w *World) Restamp(records ...any) {
 	auth := w.In.Vault().Auth()
 	for _, record := range records {
@@ -216,8 +215,7 @@ func (w *World) Restamp(records ...any) {
 	}
 }
 
-// Verifier returns what verifies credentials as the library does, but for where it reads
-// their status.
+// Verifier returns a service that verifies credentials as the library does, but reads their status from s.
 func (w *World) Verifier(s credential.StatusSource) *verify.Service {
 	return verify.New(verify.Config{
 		Records: w.Records, Keyrings: w.In.Keyrings(), Vault: w.In.Vault(), Anchors: w.In.Anchors(), Signatures: jose.NewVerifier(sm2.Config{}), Status: s,

@@ -110,10 +110,9 @@ func partNamed(s string) string {
 	return catalog.PartField + s
 }
 
-// CheckAsk checks an ask against its item, before anybody logs in for it: the
-// item must be published, and materials, types and parts must be the item's. It
-// returns the item. Errors that the client may see are *refusal.Error of refusal.KindInvalid.
-// Which items a client may name at all is for its registration to say.
+// CheckAsk checks an ask against its item, before anybody logs in for it: the item must be published, and
+// materials, types and parts must be the item's. It returns the item. Errors that the client may see are
+// *refusal.Error of refusal.KindInvalid. The client's registration says which items it may name at all.
 func (r *Service) CheckAsk(ctx context.Context, a audit.Actor, q Ask) (i catalog.ServiceItem, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	i, _, err = r.asked(ctx, q)

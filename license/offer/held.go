@@ -18,8 +18,8 @@ import (
 // HeldLicense is a license as its holder sees it.
 type HeldLicense struct {
 	license.License
-	AuthorityName string         // of today; empty if it is no participant any more
-	Unusable      refusal.Reason // why it proves nothing now, such as license_expired; empty: it does
+	AuthorityName string         // the name of today; empty if the authority is no participant any more
+	Unusable      refusal.Reason // why it proves nothing now, such as license_expired; empty: nothing is wrong with it
 }
 
 // HeldPage is one page of a subject's licenses.
@@ -28,11 +28,10 @@ type HeldPage struct {
 	NextCursor string        // empty: this was the last page
 }
 
-// Held lists the licenses of a subject, or of the organization acted for, over
-// all codes: the newest version of each, the newest license first, up to limit,
-// 1 to 100. Verification codes are left out; HeldLicense shows one. The event, of
-// which there is one an hour, is on disk before anything is returned. Refusals are *refusal.Error, assurance_too_low
-// among them.
+// Held lists the licenses of a subject, or of the organization acted for, over all codes: the newest version of
+// each, the newest license first, up to limit, 1 to 100. Verification codes are left out; HeldLicense shows one.
+// There is one event an hour, and it is on disk before anything is returned. Refusals are *refusal.Error, among
+// them assurance_too_low.
 func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor string, limit int) (page HeldPage, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHeld, "")
 	if err := s.maySee(); err != nil {
@@ -76,10 +75,9 @@ func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor str
 	return page, nil
 }
 
-// HeldLicense shows a subject one license, in its newest version, with its
-// identifier and verification code. One that somebody else holds isn't there;
-// the attempt stands in that license's history. The event is on disk before
-// anything is returned; looks within an hour share it.
+// HeldLicense shows a subject one license, in its newest version, with its identifier and verification code. A
+// license that somebody else holds is refused as unknown, and the attempt stands in that license's history. The
+// event is on disk before anything is returned; looks within an hour share one event.
 func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id audit.ID) (l HeldLicense, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionLicenseHeld, id)
 	if err := s.maySee(); err != nil {

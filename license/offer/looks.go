@@ -9,12 +9,12 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// What somebody is shown of their own licenses leaves one event an hour, however often
-// they look: whoever has a login could write without end else. How often somebody looks at
-// what is theirs is nobody's business, so it isn't counted either.
+// What somebody is shown of their own licenses leaves one event an hour, however often they look. Otherwise
+// anybody with a login could write events without end. How often somebody looks at their own licenses is nobody's
+// business, so it isn't counted either.
 const (
 	looksWithin = time.Hour
-	maxLooks    = 1 << 16 // that are remembered; of a forgotten one there is another event
+	maxLooks    = 1 << 16 // looks that are remembered; a forgotten one leaves another event
 )
 
 // look is what somebody was shown.
@@ -25,8 +25,8 @@ type look struct {
 	offer         [32]byte // its hash
 }
 
-// looks remembers what was shown lately. It has two halves: when the new one is full,
-// it becomes the old one, and what was in that is forgotten. The zero looks is ready.
+// looks remembers what was shown lately. It has two halves. When the new half is full, it becomes the old one,
+// and what was in the old one is forgotten. The zero looks is ready.
 type looks struct {
 	mu       sync.Mutex
 	new, old map[look]time.Time
@@ -43,7 +43,7 @@ func (l *looks) recorded(k look, now time.Time) bool {
 	return ok && now.Sub(at) < looksWithin
 }
 
-// looked records that somebody was shown what is theirs, unless that is recorded already.
+// looked records that somebody was shown what is theirs, unless that was recorded within the hour.
 func (r *Service) looked(ctx context.Context, a audit.Actor, act journal.Action, k look, detail map[string]string) error {
 	now := time.Now()
 	if r.looks.recorded(k, now) {

@@ -1,6 +1,6 @@
-// Package offer finds what people have: their licenses, for themselves to look at, and
-// for each material that a client asks for those that can serve. It reads and opens
-// licenses, decides on nothing, and changes nothing.
+// Package offer finds the licenses that people have: all of them, for themselves to look at, and for each
+// material that a client asks for, those that can serve. It reads and opens licenses, decides nothing, and
+// changes nothing.
 package offer
 
 import (
@@ -22,7 +22,7 @@ const (
 	OutcomeMissing     Outcome = "missing"
 	OutcomeUncollected Outcome = "not_collected" // 未归集: the authorities' coverage isn't complete
 	OutcomeExpired     Outcome = "expired"
-	OutcomeEnded       Outcome = "ended"         // see EndedLicense
+	OutcomeEnded       Outcome = "ended"         // see Dated
 	OutcomeNotYet      Outcome = "not_yet_valid" // in force from a later day
 	OutcomeSuspended   Outcome = "suspended"
 	OutcomeDisputed    Outcome = "disputed" // reserved: no license can be disputed yet
@@ -44,15 +44,15 @@ type OfferedMaterial struct {
 	Material catalog.Material
 	Outcome  Outcome
 	Licenses []OfferedLicense // none unless found or choice
-	More     bool             // of choice: there are more, which are found by what is looked for
+	More     bool             // for choice: there are more, which the holder can look for
 	Find     string           // what was looked for; empty: nothing, and the newest are offered
-	Dated                     // of ended, expired and not_yet_valid
+	Dated                     // for the outcomes ended, expired and not_yet_valid
 }
 
-// Dated says more of an outcome: how the license ended, and from which day on it
-// is not, or will be, in force.
+// Dated says more about an outcome: how the license ended, and the first day on which it is no longer, or will
+// be, in force.
 type Dated struct {
-	EndingKind license.EndingKind `json:"ending_kind,omitempty"` // of ended
+	EndingKind license.EndingKind `json:"ending_kind,omitempty"` // for ended
 	// From is the first day on which the license is no longer in force (ended,
 	// expired), or is (not_yet_valid).
 	From party.Date `json:"from,omitzero"`
@@ -62,7 +62,7 @@ type Dated struct {
 type OfferedLicense struct {
 	license.License
 	Fields    []string // parts that are asked for, and that it has
-	Sensitive []string // those of them that need an own yes
+	Sensitive []string // those of them that the holder must agree to separately
 }
 
 // ChosenLicense is one license in a consent, and the parts of it that may be read.
@@ -73,8 +73,8 @@ type ChosenLicense struct {
 	Fields   []string `json:"fields"`
 }
 
-// Choose checks what the holder chose against what was offered, and says what
-// became of each material. Of a material one license at most can be chosen.
+// Choose checks what the holder chose against what was offered, and says what became of each material. For each
+// material at most one license can be chosen.
 func (o *Offer) Choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outcome, error) {
 	outcomes := map[string]Outcome{}
 	for _, m := range o.Materials {
@@ -104,7 +104,7 @@ func (o *Offer) Choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 	return out, outcomes, nil
 }
 
-// Dated returns what else is to be said of outcomes, by material; nil for nothing.
+// Dated returns what else is known about outcomes, by material; nil for nothing.
 func (o *Offer) Dated() (all map[string]Dated) {
 	for _, m := range o.Materials {
 		if m.Dated != (Dated{}) {

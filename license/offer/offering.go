@@ -20,14 +20,14 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Bounds of an offer. What isn't offered for them is found by what the holder looks for.
+// Bounds of an offer. The holder can look for licenses that aren't offered because of them.
 const (
 	maxOffered      = 20                // licenses offered for a material
 	maxOfferedBytes = 384 << 10         // of all that is offered, as offerSize counts it
 	maxLooked       = 1000              // licenses opened for one offer
 	maxLookedBytes  = 16 << 20          // of their face fields
-	maxActive       = 500               // active ones of a type that are looked at, expired ones among them
-	maxOver         = 100               // of those that prove nothing, the newest, looked at for the reason
+	maxActive       = 500               // active licenses of a type that are looked at, expired ones among them
+	maxOver         = 100               // licenses that prove nothing, the newest ones, looked at for the reason
 	shelfPage       = 100               // records read at a time
 	maxFind         = license.MaxNumber // characters of what the holder looks for
 )
@@ -46,7 +46,7 @@ func (f Find) check() error {
 	return nil
 }
 
-// kept returns what is looked for at all, nil for nothing.
+// Kept returns the texts that hold something to look for, by material; nil if there are none.
 func (f Find) Kept() Find {
 	var kept Find
 	for material, text := range f {
@@ -61,8 +61,8 @@ func (f Find) Kept() Find {
 	return kept
 }
 
-// offering makes one offer. What the subject has of a type it reads once, however many
-// materials take that, newest first and no further than is needed.
+// offering makes one offer. It reads the subject's licenses of a type once, however many materials take that
+// type, the newest first, and no more of them than are needed.
 type offering struct {
 	r       *Service
 	s       *Subject
@@ -72,13 +72,13 @@ type offering struct {
 	bytes   int // of their face fields
 }
 
-// shelfKey is whose licenses of which type.
+// shelfKey says whose licenses a shelf has, and of which type.
 type shelfKey struct {
 	typ      credential.TypeCode
 	relation catalog.Relation
 }
 
-// shelf is what one party has of a type, as far as it was read.
+// shelf has one party's licenses of a type, as far as they were read.
 type shelf struct {
 	g     *offering
 	typ   *catalog.Type // the published version, or nil
@@ -90,23 +90,23 @@ type shelf struct {
 	found []held // of the active ones
 	over  []held // of those that prove nothing, once read
 	asked bool   // over was read
-	lost  bool   // some can't be opened
-	many  bool   // some weren't looked at
+	lost  bool   // some licenses can't be opened
+	many  bool   // some licenses weren't looked at
 }
 
 // held is a license that was opened for an offer.
 type held struct {
 	license.License
-	why    refusal.Reason             // why it proves nothing now; "": it does
+	why    refusal.Reason             // why it proves nothing now; "": nothing is wrong with it
 	fields map[string]json.RawMessage // by name
-	text   string                     // what has looks in, once it did
+	text   string                     // what the method has searches, once it was called
 }
 
 func (r *Service) newOffering(s *Subject, now time.Time) *offering {
 	return &offering{r: r, s: s, now: now, shelves: map[shelfKey]*shelf{}}
 }
 
-// shelf returns what the party of a relation has of a type; nil if nobody knows that party.
+// shelf returns the shelf for the licenses of a type that the party of a relation has.
 func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation catalog.Relation, typ *catalog.Type) (*shelf, error) {
 	key := shelfKey{code, relation}
 	if s, ok := g.shelves[key]; ok {
@@ -122,8 +122,8 @@ func (g *offering) shelf(ctx context.Context, code credential.TypeCode, relation
 	return s, nil
 }
 
-// at returns the i-th of the active licenses, newest first; nil: there are no more, or it
-// takes too many to find them, which many says then.
+// at returns the i-th of the active licenses, the newest first. It returns nil if there are no more, or if it
+// would take too many to find them, which sets many.
 func (s *shelf) at(ctx context.Context, i int) (*held, error) {
 	for len(s.found) <= i {
 		rec, err := s.next(ctx)
@@ -141,7 +141,7 @@ func (s *shelf) at(ctx context.Context, i int) (*held, error) {
 	return &s.found[i], nil
 }
 
-// next takes the next record; nil: there is none, or it is one too many.
+// next takes the next record. It returns nil if there is none, or if it would be one too many.
 func (s *shelf) next(ctx context.Context) (*license.Record, error) {
 	if s.end && len(s.ahead) == 0 {
 		return nil, nil
@@ -168,8 +168,8 @@ func (s *shelf) next(ctx context.Context) (*license.Record, error) {
 	return &rec, nil
 }
 
-// reasons returns the newest licenses that are not active, and others: why they prove
-// nothing is looked for only if none of the active ones does.
+// reasons returns the newest suspended licenses, and the newest of any state. It is only asked why these prove
+// nothing if none of the active ones is good.
 func (s *shelf) reasons(ctx context.Context) ([]held, error) {
 	if s.asked {
 		return s.over, nil
@@ -240,7 +240,7 @@ func (s *shelf) numbered(ctx context.Context, number string) ([]held, error) {
 
 func (g *offering) full() bool { return g.looked >= maxLooked || g.bytes >= maxLookedBytes }
 
-// search costs as much as a license that is opened.
+// search searches the store. It counts as much as a license that is opened.
 func (g *offering) search(ctx context.Context, q license.Query) ([]license.Record, error) {
 	g.looked++
 	records, err := g.r.c.Records.Search(ctx, q)
@@ -266,7 +266,7 @@ func (g *offering) open(ctx context.Context, s *shelf, id audit.ID) (*held, erro
 	} else if err != nil {
 		return nil, err
 	}
-	// Lookup keys also lead here from versions before, which may have named others.
+	// The lookup keys of earlier versions also lead here, and those may have named other holders.
 	if !license.HeldBy(l.Holders, "", s.codes) {
 		return nil, nil
 	}
@@ -295,7 +295,8 @@ func (h *held) has(text string) bool {
 	return strings.Contains(h.text, text)
 }
 
-// writeTexts writes the texts and numbers of a value of JSON, in lines, as numbers are compared.
+// writeTexts writes the texts and numbers within a JSON value, one on each line, in the form in which license
+// numbers are compared.
 func writeTexts(b *strings.Builder, v any) {
 	switch v := v.(type) {
 	case string:
@@ -316,7 +317,7 @@ func writeTexts(b *strings.Builder, v any) {
 // material finds the licenses of one party that can serve as a material.
 func (g *offering) material(ctx context.Context, m catalog.Material, find string) (OfferedMaterial, error) {
 	codes := g.s.CodesOf(m.Relation)
-	// Of a party that nobody knows, such as a spouse, nothing can be said to be missing.
+	// If nobody knows the party, such as a spouse, nothing can be said to be missing.
 	f := finding{number: find, find: license.NumberKey(find), covered: len(codes) > 0}
 	for _, alt := range m.Alternatives {
 		h, err := g.r.c.Types.Heads(ctx, alt.TypeCode)
@@ -333,7 +334,7 @@ func (g *offering) material(ctx context.Context, m catalog.Material, find string
 			err = g.alternative(ctx, &f, s, m, alt)
 		}
 		if errors.Is(err, license.ErrUnavailable) {
-			// The others can still be agreed to.
+			// Licenses of other types can still be agreed to.
 			g.r.c.Log.WarnContext(ctx, "licenses of a type can't be read", "type", alt.TypeCode, "error", err)
 			f.unavailable = true
 		} else if err != nil {
@@ -351,7 +352,7 @@ func (g *offering) material(ctx context.Context, m catalog.Material, find string
 	return om, nil
 }
 
-// sorting is the licenses of a shelf on their way into a finding, for an alternative.
+// sorting sorts the licenses of a shelf into a finding, for one alternative.
 type sorting struct {
 	*finding
 	s     *shelf
@@ -360,8 +361,8 @@ type sorting struct {
 	valid []OfferedLicense
 }
 
-// alternative adds to f what a shelf has for an alternative of a material. Why others prove
-// nothing is looked for only if none does: so many of them hide none that is good.
+// alternative adds to f what a shelf has for an alternative of a material. It looks for the reasons why other
+// licenses prove nothing only if none is good. So a good one can't be hidden by many that prove nothing.
 func (g *offering) alternative(ctx context.Context, f *finding, s *shelf, m catalog.Material, alt catalog.Alternative) error {
 	to := &sorting{finding: f, s: s, m: m, alt: alt}
 	defer func() { f.valid = append(f.valid, to.valid) }()
@@ -392,7 +393,7 @@ func (g *offering) alternative(ctx context.Context, f *finding, s *shelf, m cata
 	return nil
 }
 
-// newest sorts the active licenses, as many as are offered.
+// newest sorts active licenses, the newest first, up to as many as are offered.
 func (to *sorting) newest(ctx context.Context) error {
 	exact := slices.Clone(to.valid)
 	for i := 0; ; i++ {
@@ -421,7 +422,7 @@ func (to *sorting) newest(ctx context.Context) error {
 	}
 }
 
-// sort adds a license to those that are good, or with the reason why it proves nothing.
+// sort adds a license to the good ones, or adds the reason why it proves nothing.
 func (to *sorting) sort(ctx context.Context, h *held) error {
 	if !license.HeldBy(h.Holders, to.alt.Role, to.s.codes) {
 		return nil
@@ -438,7 +439,7 @@ func (to *sorting) sort(ctx context.Context, h *held) error {
 	return err
 }
 
-// offerSize is about what a page takes that shows what is asked for of a license.
+// offerSize estimates the size of a page that shows what is asked for of a license.
 func offerSize(o *OfferedLicense) int {
 	size := 2 << 10
 	for _, part := range o.Fields {
@@ -448,8 +449,8 @@ func offerSize(o *OfferedLicense) int {
 	return size
 }
 
-// bound leaves out what is beyond an offer's size: one license of each material stays,
-// then the second of each, and so on.
+// bound leaves out what is beyond an offer's size. It keeps the first license of each material, then the second
+// of each, and so on.
 func (o *Offer) bound() {
 	size, kept := 0, make([]int, len(o.Materials))
 	for round := range maxOffered {

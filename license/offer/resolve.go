@@ -40,11 +40,10 @@ type Service struct {
 // New returns a Service.
 func New(c Config) *Service { return &Service{c: c} }
 
-// Offer finds what a subject has of what a client asks for: each material with
-// its outcome, and with the licenses that can serve, opened for the subject to
-// look at: the newest, as far as an offer goes, or those that the subject looks for.
-// The event is on disk before anything is returned; showing the same again within an
-// hour shares it.
+// Offer finds the licenses that a subject has of those that a client asks for. It returns each material with its
+// outcome, and with the licenses that can serve, opened for the subject to look at: the newest ones, as many as
+// an offer may have, or those that the subject looks for. The event is on disk before anything is returned.
+// Showing the same again within an hour shares the event.
 func (r *Service) Offer(ctx context.Context, a audit.Actor, q Ask, s Subject, find Find) (o Offer, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantOffer, "")
 	o, err = r.Resolve(ctx, a, q, s, find)
@@ -79,8 +78,8 @@ func (r *Service) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, 
 	return o, err
 }
 
-// Check checks who is asked for what, and returns an offer of what is asked for with
-// nothing in it yet.
+// Check checks who is asked for what. It returns an offer with the materials that are asked for, which have no
+// outcomes and no licenses yet.
 func (r *Service) Check(ctx context.Context, q Ask, s *Subject) (Offer, error) {
 	if s.Party == "" {
 		return Offer{}, errors.New("resolving materials: the subject has no party id")
@@ -99,8 +98,8 @@ func (r *Service) Check(ctx context.Context, q Ask, s *Subject) (Offer, error) {
 	return o, nil
 }
 
-// shownOffer is what an offer's hash is over, as JSON with the members in this
-// order. What a version holds can't change, so its number stands for it.
+// shownOffer is what an offer's hash is computed over, as JSON with the members in this order. A version's
+// contents can't change, so its number stands for them.
 type shownOffer struct {
 	V         int              `json:"v"`
 	Client    string           `json:"client"`
@@ -132,7 +131,7 @@ func (o *Offer) hash(a audit.Actor, q Ask, s Subject) ([32]byte, error) {
 	}
 	for _, m := range o.Materials {
 		sm := shownMaterial{ID: m.Material.ID, Outcome: m.Outcome}
-		if m.Dated != (Dated{}) && m.Outcome != OutcomeExpired { // whose hash was without it
+		if m.Dated != (Dated{}) && m.Outcome != OutcomeExpired { // the hash of expired ones was always without it
 			sm.Dated = &m.Dated
 		}
 		for _, l := range m.Licenses {
@@ -150,10 +149,10 @@ func (o *Offer) hash(a audit.Actor, q Ask, s Subject) ([32]byte, error) {
 // finding collects what was found for a material.
 type finding struct {
 	number      string             // what is looked for, as it was typed
-	find        string             // as it is compared: only these are offered; "": all
+	find        string             // the same, as it is compared: only such licenses are offered; "": all
 	valid       [][]OfferedLicense // by alternative
-	any         bool               // there is one that is good, whether or not it is looked for
-	more        bool               // and more than are offered
+	any         bool               // there is a good one, whether or not it is looked for
+	more        bool               // there are more than are offered
 	suspended   bool
 	coming      party.Date // the earliest day from which one will be in force
 	over        Outcome    // ended or expired, of the license that was in force last
@@ -162,9 +161,8 @@ type finding struct {
 	covered     bool // every authority's licenses, of every type that can serve, are all here
 }
 
-// add takes in a license that proves nothing now, for a reason. Of those whose
-// time is over the one counts that was in force last: somebody whose license was
-// revoked isn't told that an older one has expired.
+// add adds a license that proves nothing now, with the reason. Of licenses whose time is over, the one that was
+// in force last counts: somebody whose license was revoked isn't told that an older one has expired.
 func (f *finding) add(why refusal.Reason, l license.License) {
 	was := func(o Outcome, d Dated) {
 		if c := d.From.Compare(f.last.From); f.over == "" || c > 0 || c == 0 && o == OutcomeEnded {
@@ -195,7 +193,7 @@ func (f *finding) outcome() (Outcome, Dated) {
 		return OutcomeChoice, Dated{}
 	case n == 1:
 		return OutcomeFound, Dated{}
-	case f.unavailable: // or else what follows might be untrue
+	case f.unavailable: // otherwise the outcomes below might be untrue
 		return OutcomeUnavailable, Dated{}
 	case f.suspended:
 		return OutcomeSuspended, Dated{}
@@ -209,8 +207,8 @@ func (f *finding) outcome() (Outcome, Dated) {
 	return OutcomeUncollected, Dated{}
 }
 
-// offers returns what was found, of all alternatives together as many as a material is
-// offered: of the one that has most the oldest are left out.
+// offers returns what was found, for all alternatives together at most as many licenses as are offered for a
+// material. If there are more, it leaves out the oldest of the alternative that has the most.
 func (f *finding) offers() []OfferedLicense {
 	var all []OfferedLicense
 	for _, valid := range f.valid {
@@ -230,9 +228,9 @@ func (f *finding) offers() []OfferedLicense {
 	return all
 }
 
-// offered returns what of a license is asked for. Parts that it doesn't have are
-// left out, and so are sensitive ones for which the item gives no reason: the
-// license may be bound to a version of its type that the item was not checked against.
+// offered returns a license with the parts that are asked for. Parts that it doesn't have are left out, and so
+// are sensitive ones for which the item gives no reason: the license may be bound to a version of its type that
+// the item was not checked against.
 func (r *Service) offered(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
 	own, err := r.c.Types.Version(ctx, l.TypeCode, l.TypeVersion)

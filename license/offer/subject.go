@@ -13,8 +13,8 @@ import (
 type Subject struct {
 	Party string       // opaque party id
 	Codes []party.Code // all codes, former ones too
-	// Acting is the organization acted for, if any, and its codes; the
-	// representation says by what right.
+	// Acting is the organization acted for, if any, and ActingCodes are its codes; Representation says by what
+	// right.
 	Acting         string
 	ActingCodes    []party.Code
 	Representation string
@@ -26,8 +26,7 @@ type Subject struct {
 	Assurance int
 }
 
-// Owner returns the id of the party whose affair it is: the organization acted
-// for, or else the person.
+// Owner returns the id of the party that a grant belongs to: the organization acted for, or else the person.
 func (s *Subject) Owner() string {
 	if s.Acting != "" {
 		return s.Acting

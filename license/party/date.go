@@ -163,8 +163,8 @@ func (d Date) AppendText(b []byte) ([]byte, error) {
 // MarshalText implements [encoding.TextMarshaler]: "2006-01-02", "" for no date.
 func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalJSON implements [encoding/json.Unmarshaler]. It accepts only a date. No date is written by leaving the
-// member out. "" and null are refused, because they come from forms and mappings that forgot the date, and would
+// UnmarshalJSON implements [encoding/json.Unmarshaler]. It accepts only a date; for the zero Date the member is
+// left out. "" and null are refused, because they come from forms and mappings that forgot the date, and would
 // make a license long-term.
 func (d *Date) UnmarshalJSON(b []byte) error {
 	if len(b) < 2 || b[0] != '"' || b[len(b)-1] != '"' {

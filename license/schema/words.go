@@ -235,9 +235,9 @@ func soundNames(at string, v any) error {
 	return nil
 }
 
-// EachNested calls f for every named part within a field. In the path, which leads from the field to the part, a
-// nil stands for each element of a list. f is called at most most times, because parts that refer to one another
-// can be very many.
+// EachNested calls f for every named part within a field, but at most so many times: parts that refer to one
+// another can be very many. The path leads from the field to the part; a nil in it stands for each element of a
+// list.
 func (w *Wording) EachNested(most int, f func(path []any, w *Wording)) {
 	type step struct {
 		path []any

@@ -9,9 +9,9 @@ import (
 	"yizheng.internal/signing"
 )
 
-// An entry of a status list is set together with a change of a license: its serial is
-// the license's revision then, so that of two states of an entry the later one has the
-// greater serial. An entry that never changed says nothing but valid, and has none.
+// An entry of a status list is set together with a change of a license. Its serial is the license's revision
+// after that change, so the later of two states of an entry has the greater serial. An entry that never changed
+// can only say valid, and has no serial.
 
 // authenticStores are stores whose entries carry authenticators, as those of the rest of
 // the registry do.
@@ -20,8 +20,8 @@ type authenticStores struct {
 	auth *signing.Authenticator
 }
 
-// AuthenticStores returns stores whose entries are as they were written here, but for
-// those of a whole list, which is compared with what was seen of it.
+// AuthenticStores returns stores that authenticate single entries. The entries of a whole list are not checked
+// here: the list is compared with what was seen of it.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
 
 func entryID(list int64, index int) string {
@@ -32,7 +32,7 @@ func (e *Entry) facts(list int64) *signing.Facts {
 	return signing.NewFacts("status_entries", entryID(list, e.Index), 0).Int(int64(e.Value), e.Serial)
 }
 
-// unchanged reports whether an entry is as one that never changed.
+// unchanged reports whether an entry looks as if it never changed.
 func (e *Entry) unchanged() bool { return e.Value == credential.StatusValid && e.Auth == nil }
 
 // Stamp gives changes of status lists their serials and authenticators.
@@ -50,8 +50,8 @@ func Stamp(a *signing.Authenticator, changes []Change, serial int64) ([]Change, 
 	return stamped, nil
 }
 
-// Unreserved refuses an entry of a stored version that somebody deleted: the registry
-// reserved it before it signed. Other errors of a store come back as they are.
+// Unreserved refuses a missing entry of a stored version: the registry reserved it before it signed, so somebody
+// deleted it. Other errors of a store come back as they are.
 func Unreserved(auth *signing.Authenticator, err error) error {
 	if gone, ok := errors.AsType[*UnreservedError](err); ok {
 		return auth.Refuse("status_entries", entryID(gone.List, gone.Index), "it is gone: it was deleted")
@@ -77,8 +77,8 @@ func (s *authenticStores) MendStatus(ctx context.Context, was Entry, to Change) 
 	return s.Stores.MendStatus(ctx, was, stamped[0])
 }
 
-// due returns what the entry of a version is to be, by the records of its license: they
-// carry authenticators, and a register.
+// due returns what the entry of a version must be, by the records of its license, which carry authenticators and
+// a register.
 func (l *Lists) due(ctx context.Context, o Owner) (Change, error) {
 	v, err := l.c.Standing(ctx, o.Version)
 	if err != nil {
@@ -90,8 +90,8 @@ func (l *Lists) due(ctx context.Context, o Owner) (Change, error) {
 	return Change{List: o.List, Index: o.Entry.Index, Value: v.Value, Serial: v.Revision}, nil
 }
 
-// unreadable reports whether an error is one of a single record: somebody altered it, or
-// its data key is gone. It hides no other record from a list.
+// unreadable reports whether an error concerns a single record only: somebody altered the record, or its data key
+// is gone. Such an error doesn't keep other records from being looked at.
 func unreadable(err error) bool {
 	return errors.Is(err, signing.ErrAltered) || errors.Is(err, signing.ErrSealed) || errors.Is(err, signing.ErrNoKey)
 }

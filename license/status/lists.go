@@ -1,10 +1,9 @@
-// Package status keeps an installation's own status lists, which tell everybody what
-// became of a license version: entries are reserved ahead of the signature that names
-// them and change together with the license, lists are signed and published, and each
-// node compares them with what it saw of them, so that what was written past the registry
-// is refused, and can be mended from the records of the licenses.
+// Package status keeps an installation's own status lists, which tell everybody what became of a license version.
+// Entries are reserved before the signature that names them, and change together with the license. Lists are
+// signed and published. Each node compares them with what it saw of them, so that what was written past the
+// registry is refused, and can be mended from the records of the licenses.
 //
-// Reading a list that somebody published is the affair of package credential.
+// Package credential reads lists that somebody published.
 package status
 
 import (
@@ -29,17 +28,17 @@ type Config struct {
 	PublicURL string // absolute, without a slash at the end
 	// Standing returns what the records of a license say of a version, or ErrNotFound.
 	Standing func(ctx context.Context, v Version) (Standing, error)
-	Memory   Memory       // beside the keys; default: lists are remembered until the end of the process
+	Memory   Memory       // what was seen, beside the keys; default: it is remembered until the process ends
 	Log      *slog.Logger // default: discards
 }
 
-// Standing is what the records of a license say of a version, and its entry must.
+// Standing is what the records of a license say of a version, and what the version's entry must say.
 type Standing struct {
 	Version
 	List     int64
 	Index    int
 	Value    credential.StatusValue
-	State    string // the version's, in a word
+	State    string // the version's state, in a word
 	Revision int64  // the license's
 }
 
@@ -70,7 +69,7 @@ func New(c Config) (*Lists, error) {
 const (
 	// resignAfter is the age at which an unchanged list is signed anew.
 	resignAfter = time.Hour
-	// fresh is how long a list serves without asking the store for changes.
+	// fresh is how long a list is cached before the store is asked for changes.
 	fresh = time.Second
 )
 
@@ -105,8 +104,8 @@ func (p *published) keep(n int64, list *publishedList) {
 	p.tokens[n] = list
 }
 
-// StatusList returns status list n, signed (a JWT, typ statuslist+jwt), or a
-// *[refusal.Error]. A change of a license's state is in it a second later at most.
+// StatusList returns status list n, signed (a JWT, typ statuslist+jwt), or a *[refusal.Error]. A change of a
+// license's state is in it after a second at most.
 func (l *Lists) StatusList(ctx context.Context, n int64) (string, error) {
 	p, known := l.published.get(n)
 	p.mu.Lock()
@@ -164,6 +163,6 @@ func (l *Lists) Value(ctx context.Context, uri string, index int) (credential.St
 	return l.lookAtOne(ctx, list, index)
 }
 
-// Note takes up what this node has written itself with a change of a license, whose
-// revision is the serial.
+// Note remembers what this node itself wrote to status lists with a change of a license. serial is the license's
+// revision after the change.
 func (l *Lists) Note(changes []Change, serial int64) { l.seen.note(changes, serial) }

@@ -11,13 +11,13 @@ import (
 	"yizheng.internal/signing"
 )
 
-// lookAt reads list n, and returns it if every entry has the authenticator it needs and
-// nothing is behind what this node saw; else signing.ErrAltered. Nil if the revision is
-// still seen.
+// lookAt reads list n. It returns the list if every entry has the authenticator that it needs and no entry is
+// behind what this node saw, and otherwise signing.ErrAltered. It returns nil if the list's revision is still
+// seen.
 func (l *Lists) lookAt(ctx context.Context, n, seen int64) (*seenList, error) {
 	var d Loss
 	for _, anew := range [...]bool{false, true} {
-		// First what was seen, then what there is: never the other way round.
+		// Load what was seen first, and the list second, never the other way round.
 		before, err := l.seen.before(n, anew)
 		if err != nil {
 			return nil, err
@@ -33,8 +33,8 @@ func (l *Lists) lookAt(ctx context.Context, n, seen int64) (*seenList, error) {
 	return nil, l.seen.refuse(n, d.why())
 }
 
-// compare reads a list and compares it with what was seen of it, nil for nothing. It
-// returns no list if the revision is still seen.
+// compare reads a list and compares it with what was seen of it; before is nil if nothing was. It returns no list
+// if the revision is still seen.
 func (l *Lists) compare(ctx context.Context, n, seen int64, before *seenList) (Loss, *seenList, error) {
 	revision, entries, err := l.store.LoadList(ctx, n, seen)
 	if err != nil {
@@ -46,7 +46,7 @@ func (l *Lists) compare(ctx context.Context, n, seen int64, before *seenList) (L
 	return before.against(l.c.Auth, n, revision, entries)
 }
 
-// against compares a list as it was seen, nil for not at all, with how it is.
+// against compares the list that was seen, nil if none was, with the list as it is.
 func (l *seenList) against(auth *signing.Authenticator, n, revision int64, entries []Entry) (Loss, *seenList, error) {
 	if l == nil {
 		l = newSeenList(-1)
@@ -59,7 +59,7 @@ func (l *seenList) against(auth *signing.Authenticator, n, revision int64, entri
 		}
 		there[e.Index] = true
 		fits := true
-		if l.judge(e) != entrySame && !e.unchanged() { // what is as it was seen was looked at then
+		if l.judge(e) != entrySame && !e.unchanged() { // an entry that is as it was seen was checked then
 			var err error
 			if fits, err = auth.Fits(e.facts(n), e.Auth); err != nil {
 				return Loss{}, nil, err
@@ -75,7 +75,7 @@ func (l *seenList) against(auth *signing.Authenticator, n, revision int64, entri
 	return d, pack(revision, entries), nil
 }
 
-// changed yields the entries that were not as if they never changed.
+// changed yields the indexes of entries that had changed when the list was seen.
 func (l *seenList) changed(yield func(int) bool) {
 	for i, b := range l.values {
 		for index := 4 * i; b != 0 && index < 4*i+4; index++ {
@@ -91,7 +91,7 @@ func (l *seenList) changed(yield func(int) bool) {
 	}
 }
 
-// add takes up an entry as it is now.
+// add adds an entry to d if it is not as it should be. fits says that its authenticator fits.
 func (d *Loss) add(before *seenList, e Entry, fits bool) {
 	switch standing := before.judge(e); {
 	case standing == entryRevived:
@@ -105,7 +105,7 @@ func (d *Loss) add(before *seenList, e Entry, fits bool) {
 	}
 }
 
-// lookAtOne returns one entry's value, as lookAt does those of a list.
+// lookAtOne returns the value of one entry, which it checks as lookAt checks those of a list.
 func (l *Lists) lookAtOne(ctx context.Context, n int64, index int) (credential.StatusValue, error) {
 	var e Entry
 	for _, anew := range [...]bool{false, true} {
@@ -178,9 +178,9 @@ func (l *Lists) Look(ctx context.Context) error {
 	return errors.Join(first, l.seen.keepNoted())
 }
 
-// Comparison returns what compares versions with their entries of status lists, which it
-// reads a list at a time. An entry that isn't what its version says is refused as altered,
-// which is logged and counted: nothing this node remembers is needed to see it.
+// Comparison returns a function that compares versions with their entries in status lists, and reads one list at
+// a time. An entry that isn't what its version says is refused as altered, which is logged and counted. This
+// needs nothing that the node remembers.
 func (l *Lists) Comparison() func(context.Context, []Standing) error {
 	lists := map[int64]*seenList{}
 	return func(ctx context.Context, vs []Standing) error {

@@ -17,21 +17,21 @@ import (
 type Loss struct {
 	List         int64
 	Seen, Stored int64 // its revision, as it was seen and as it is
-	// Revived are the entries that had ended or were superseded, and are so no longer;
-	// Behind those that were put back to an earlier state otherwise, such as suspended
-	// ones that are valid again; Forged those whose authenticators don't fit, or that have
-	// none and are not valid; Changed others that changed without the revision.
+	// Revived are entries that had ended or were superseded, and no longer are. Behind are other entries that
+	// were put back to an earlier state, such as suspended ones that are valid again. Forged are entries whose
+	// authenticators don't fit, or that have none and are not valid. Changed are other entries that changed
+	// although the list's revision did not.
 	Revived, Behind, Forged, Changed []int
 	Gone                             bool // there is no such list any more
-	Altered                          bool // what this node kept of it was altered: nothing can be said of the past
+	Altered                          bool // what this node remembered of it was altered, so nothing can be compared
 }
 
-// lost reports whether there is anything that isn't as it was.
+// lost reports whether anything is not as it should be.
 func (d *Loss) lost() bool {
 	return d.Gone || d.Altered || d.Stored < d.Seen || len(d.entries()) > 0
 }
 
-// entries are all that are not as they should be.
+// entries returns all entries that are not as they should be.
 func (d *Loss) entries() []int { return slices.Concat(d.Revived, d.Behind, d.Forged, d.Changed) }
 
 // why says in short why a list is refused, "" if it isn't.
@@ -50,7 +50,7 @@ func (d *Loss) why() string {
 // String says what differs.
 func (d Loss) String() string { return strings.Join(d.Lines(), "; ") }
 
-// Lines say what differs, one for each kind of it.
+// Lines says what differs, one line for each kind of difference.
 func (d Loss) Lines() (lines []string) {
 	switch {
 	case d.Altered:
@@ -93,7 +93,7 @@ func (d *Loss) equal(o *Loss) bool {
 		slices.Equal(d.Forged, o.Forged) && slices.Equal(d.Changed, o.Changed)
 }
 
-// errListChanged says that a list isn't as it was when its loss was shown.
+// errListChanged says that a list has changed since its loss was shown.
 var errListChanged = errors.New("it changed since it was looked at: look again")
 
 // Losses compares all status lists with their entries' authenticators and with what
@@ -122,7 +122,7 @@ func (l *Lists) Losses(ctx context.Context) ([]Loss, error) {
 	return losses, nil
 }
 
-// rememberedLists are the lists that this node kept something of.
+// rememberedLists returns the lists of which this node remembers something.
 func (l *Lists) rememberedLists() (lists []int64, err error) {
 	if l.c.Memory == nil {
 		return nil, nil
@@ -136,8 +136,8 @@ func (l *Lists) rememberedLists() (lists []int64, err error) {
 	return lists, err
 }
 
-// lossOf compares one list, and returns it as it is now; nil if it is gone. A service
-// may be writing meanwhile: what differs is read once more.
+// lossOf compares one list, and returns it as it is now, or nil if it is gone. A service may be writing
+// meanwhile, so a list that differs is read once more.
 func (l *Lists) lossOf(ctx context.Context, n int64) (d Loss, now *seenList, err error) {
 	for range 2 {
 		var before *seenList
@@ -163,10 +163,9 @@ func (l *Lists) lossOf(ctx context.Context, n int64) (d Loss, now *seenList, err
 	return d, now, err
 }
 
-// Accept takes status lists for what they are, once an operator has accepted what
-// Losses found. First the entries that it names are set to what the records of their
-// licenses say, as far as those are there. Others are remembered as before. It is an error, and
-// nothing more is accepted, if a list is not as it was then.
+// Accept accepts status lists as they are, after an operator has accepted what Losses found. First it sets the
+// entries named there to what the records of their licenses say, as far as there are such records. Other lists
+// are remembered as before. If a list has changed since then, Accept returns an error, and accepts nothing more.
 func (l *Lists) Accept(ctx context.Context, losses []Loss) error {
 	for _, shown := range losses {
 		if err := l.accept(ctx, &shown); err != nil {
@@ -195,8 +194,8 @@ func (l *Lists) accept(ctx context.Context, shown *Loss) error {
 	return l.c.Memory.Remember(seenName(shown.List), now.encode())
 }
 
-// mendEntries sets entries to what their licenses say. One that belongs to no license any
-// more says that it ended, if it is not as if it never changed.
+// mendEntries sets entries to what their licenses say. A forged entry that belongs to no license any more is set
+// to ended.
 func (l *Lists) mendEntries(ctx context.Context, d Loss) error {
 	owners, err := l.store.StatusOwners(ctx, d.List, d.entries())
 	if err != nil {

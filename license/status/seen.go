@@ -16,17 +16,17 @@ import (
 type Memory interface {
 	// Remember keeps data under a name, in place of what was kept before.
 	Remember(name string, data []byte) error
-	// Remembered returns it, nil if nothing was kept.
+	// Remembered returns what is kept under a name, nil for nothing.
 	Remembered(name string) ([]byte, error)
-	// Forget keeps it no longer.
+	// Forget drops what is kept under a name.
 	Forget(name string) error
 	// AllRemembered returns the names that begin with a prefix.
 	AllRemembered(prefix string) ([]string, error)
 }
 
-// seenLists are the status lists as this node saw them last. An entry that says
-// ended or superseded never changes again, the serial of another only rises, and so
-// does a list's revision: what differs was written past the registry, and is refused.
+// seenLists are the status lists as this node saw them last. An entry that says ended or superseded never changes
+// again. The serials of other entries only rise, and so do the revisions of lists. What breaks these rules was
+// written past the registry, and is refused.
 type seenLists struct {
 	memory Memory // nil: what was seen before the start is not known
 	auth   *signing.Authenticator
@@ -50,7 +50,7 @@ type seenList struct {
 const (
 	seenPrefix = "status-list-"
 	valuesSize = credential.StatusListSize / 4 // two bits an entry
-	// A file is a list's revision, its values, and of each serial the index and itself.
+	// A file has a list's revision, its values, and for each serial the entry's index and the serial.
 	serialSize = 4 + 8
 )
 
@@ -77,7 +77,7 @@ func pack(revision int64, entries []Entry) *seenList {
 	return l
 }
 
-// set is for lists that nobody has seen yet.
+// set sets an entry, in a list that nobody else uses yet.
 func (l *seenList) set(e Entry) {
 	l.values.Set(e.Index, e.Value)
 	if e.Value.Final() || e.unchanged() {
@@ -98,7 +98,7 @@ func (l *seenList) encode() []byte {
 	return b
 }
 
-// decodeSeen reverses encode. Nil for what is no list.
+// decodeSeen reverses encode. It returns nil if b is no list.
 func decodeSeen(b []byte) *seenList {
 	if len(b) < 8+valuesSize || (len(b)-8-valuesSize)%serialSize != 0 {
 		return nil
@@ -121,9 +121,9 @@ func remembered(m Memory, n int64) (*seenList, error) {
 	return decodeSeen(b), nil
 }
 
-// before returns a list as this node knows it, nil for not at all. Who reads it from the
-// store after that must find it so, or later. Anew has what another process remembered
-// meanwhile, such as one that accepted a loss, take the place of what this one knows.
+// before returns a list as this node knows it, nil if it doesn't. Whoever reads the list from the store after
+// that must find it in this state, or in a later one. With anew, what another process remembered meanwhile, such
+// as one that accepted a loss, replaces what this one knows.
 func (s *seenLists) before(n int64, anew bool) (*seenList, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +140,7 @@ func (s *seenLists) before(n int64, anew bool) (*seenList, error) {
 	return s.load(n)
 }
 
-// load returns a list with this node's own changes. The lock is held.
+// load returns a list with this node's own changes. The caller holds the lock.
 func (s *seenLists) load(n int64) (*seenList, error) {
 	l := s.lists[n]
 	if l == nil && s.memory != nil {
@@ -168,7 +168,7 @@ func (s *seenLists) load(n int64) (*seenList, error) {
 	return changed, nil
 }
 
-// note takes up what this node has written itself.
+// note remembers what this node itself has written.
 func (s *seenLists) note(changes []Change, serial int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *seenLists) note(changes []Change, serial int64) {
 			noted = map[int]Entry{}
 			s.noted[c.List] = noted
 		}
-		// Whoever saved an earlier change may be later here.
+		// A change that was saved earlier may be noted later.
 		if e, ok := noted[c.Index]; !ok || e.Serial < serial {
 			noted[c.Index] = Entry{Index: c.Index, Value: c.Value, Serial: serial, Auth: notedAuth}
 		}
@@ -213,8 +213,8 @@ func (s *seenLists) keep(n int64, now *seenList) error {
 	return s.memory.Remember(seenName(n), now.encode())
 }
 
-// keepNoted has this node's own changes outlive the process, for lists that it could not
-// read since.
+// keepNoted remembers this node's own changes in lists that it could not read since, so that they outlive the
+// process.
 func (s *seenLists) keepNoted() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +235,7 @@ func (s *seenLists) keepNoted() error {
 	return nil
 }
 
-// pending returns the lists with changes of this node that it has not seen since.
+// pending returns the lists that this node changed and has not seen since.
 func (s *seenLists) pending() map[int64]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,12 +246,12 @@ func (s *seenLists) pending() map[int64]bool {
 	return lists
 }
 
-// standing is what an entry is to what was seen of it.
+// standing says how an entry relates to what was seen of it.
 type standing int
 
 const (
 	entrySame    standing = iota
-	entryLater            // it may be, if its authenticator fits
+	entryLater            // it may be a later state, if its authenticator fits
 	entryRevived          // it had ended or was superseded, and is so no longer
 	entryBehind           // its serial is not greater, or it has none: it was put back
 )

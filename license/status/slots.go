@@ -20,16 +20,16 @@ type Slot struct {
 // it back.
 func (l *Lists) Take(ctx context.Context) (Slot, error) { return l.slots.take(ctx) }
 
-// Give takes a slot back. What was signed with it was neither stored nor shown.
+// Give takes slots back. What was signed with them must be neither stored nor shown.
 func (l *Lists) Give(unused ...Slot) {
 	for _, s := range unused {
 		l.slots.give(s)
 	}
 }
 
-// slots hands out entries of status lists. They are reserved in blocks, ahead
-// of the signature that names them, and come back if nothing that names them was
-// stored; those unused at the end of the process stay reserved, and valid, for good.
+// slots hands out entries of status lists. They are reserved in blocks, before the signature that names them, and
+// come back if nothing that names them was stored. Entries that are unused when the process ends stay reserved,
+// and valid, for good.
 type slots struct {
 	store Store
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ type slots struct {
 // most is how many entries of a list are ever taken.
 const most = credential.StatusListSize / 2
 
-// Blocks grow as they are used up, so that a short run wastes little.
+// Blocks grow as they are used up, so that a short run wastes few entries.
 const (
 	firstBlock = 32
 	lastBlock  = 1024
@@ -56,7 +56,7 @@ func (s *slots) take(ctx context.Context) (Slot, error) {
 		if err != nil {
 			return Slot{}, fmt.Errorf("reserving entries of a status list: %w", err)
 		}
-		// In whatever order the store took them: an index must not tell when it was given.
+		// Shuffle them, whatever their order in the store: an index must not tell when it was given.
 		rand.Shuffle(len(taken), func(i, j int) { taken[i], taken[j] = taken[j], taken[i] })
 		for _, index := range taken {
 			s.ready = append(s.ready, Slot{list, index})

@@ -23,8 +23,8 @@ func (e *UnreservedError) Error() string {
 	return fmt.Sprintf("entry %d of status list %d was never reserved", e.Index, e.List)
 }
 
-// Entry is an entry of a status list. One that never changed is [credential.StatusValid],
-// and has neither serial nor authenticator.
+// Entry is an entry of a status list. An entry that never changed is [credential.StatusValid], and has neither
+// serial nor authenticator.
 type Entry struct {
 	Index int
 	Value credential.StatusValue
@@ -43,7 +43,7 @@ type Change struct {
 	Auth   []byte // see signing.Authenticator
 }
 
-// Version names a version of a license, whose state an entry tells.
+// Version names a version of a license. An entry tells its state.
 type Version struct {
 	License string // the license's id
 	Number  int    // from 1
@@ -59,8 +59,8 @@ type Owner struct {
 // Store keeps status lists. Every driver passes storagetest.StatusLists. Its changes of
 // entries come with those of licenses.
 //
-// Once a context has ended a call does nothing and returns its error, and one that was
-// under way completes.
+// A call whose context has ended does nothing and returns the context's error, but a call that is under way then
+// completes.
 type Store interface {
 	// Reserve marks those of the indexes that are free in the newest list as
 	// taken, and returns the list's number with the indexes it took, which may
@@ -69,10 +69,10 @@ type Store interface {
 	Reserve(ctx context.Context, indexes []int, most int, now time.Time) (list int64, taken []int, err error)
 	// StatusLists returns the numbers of all lists, in their order.
 	StatusLists(ctx context.Context) ([]int64, error)
-	// LoadList returns a list's revision, which counts its changes, and its entries
-	// that ever changed, by index; no entries if the revision is still seen (-1:
-	// always all). ErrNotFound for no such list. Entries come back as they are
-	// stored: whoever uses them looks at their authenticators.
+	// LoadList returns a list's revision, which counts its changes, and those of its entries that ever changed,
+	// by index. It returns no entries if the revision is still seen; with seen -1 it returns all of them. It
+	// returns ErrNotFound if there is no such list. Entries come back as they are stored: whoever uses them
+	// checks their authenticators.
 	LoadList(ctx context.Context, list int64, seen int64) (revision int64, entries []Entry, err error)
 	// LoadStatus returns one entry, or ErrNotFound if it was never reserved.
 	LoadStatus(ctx context.Context, list int64, index int) (Entry, error)
@@ -81,16 +81,13 @@ type Store interface {
 // MendStore mends entries of status lists from what their licenses say. Every
 // driver passes storagetest.StatusLists.
 type MendStore interface {
-	// PlainOwners returns up to limit versions after a place, ordered by license and
-	// version, whose entries are not StatusValid and have no authenticator. It reads
-	// no version while there is no such entry.
+	// PlainOwners returns up to limit versions after a place, ordered by license and version, whose entries are
+	// not StatusValid and have no authenticator. If there is no such entry, it reads no version.
 	PlainOwners(ctx context.Context, after Version, limit int) ([]Owner, error)
-	// StatusOwners returns the versions that have some entries of a list. It reads
-	// all versions.
+	// StatusOwners returns the versions to which these entries of a list belong. It reads all versions.
 	StatusOwners(ctx context.Context, list int64, indexes []int) ([]Owner, error)
-	// MendStatus makes a change, if the entry still has the value and authenticator
-	// that it was read with, and else does nothing. An entry that is gone has none,
-	// and is made again.
+	// MendStatus makes a change if the entry still has the value and authenticator of was, and otherwise does
+	// nothing. An entry that is gone has no authenticator, and is made again.
 	MendStatus(ctx context.Context, was Entry, c Change) error
 }
 

@@ -11,10 +11,9 @@ import (
 // entriesPage is how many entries are upgraded at once.
 const entriesPage = 500
 
-// Upgrade gives entries of status lists that an earlier version set their
-// authenticators, where they are what their licenses say. The others stay without, and
-// are refused. It needs no note that it was done: what fits a license's records may get
-// an authenticator at any time.
+// Upgrade adds the authenticators to entries of status lists that an earlier version of the program set, if the
+// entries are what their licenses say. The others get none, and are refused. Nothing notes that Upgrade was done,
+// because an entry that fits its license's records may get an authenticator at any time.
 func (l *Lists) Upgrade(ctx context.Context) error {
 	given, left := 0, 0
 	for at := (Version{}); ; {
@@ -51,8 +50,8 @@ func (l *Lists) Upgrade(ctx context.Context) error {
 	return nil
 }
 
-// upgradeResumed gives authenticators to entries that this node saw suspended, before
-// they had serials, and that an earlier version set back to valid since.
+// upgradeResumed gives authenticators to entries that this node saw suspended before entries had serials, and
+// that an earlier version of the program set back to valid since.
 func (l *Lists) upgradeResumed(ctx context.Context) error {
 	lists, err := l.rememberedLists()
 	if err != nil {
@@ -61,7 +60,7 @@ func (l *Lists) upgradeResumed(ctx context.Context) error {
 	for _, n := range lists {
 		before, err := remembered(l.c.Memory, n)
 		if err != nil || before == nil {
-			continue // a comparison tells of it
+			continue // a comparison reports it
 		}
 		var resumed []int
 		for index := range before.changed {

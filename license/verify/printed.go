@@ -16,11 +16,11 @@ import (
 type printed struct {
 	identifier credential.Identifier
 	code       string
-	mistyped   bool // the identifier's check character is wrong: it may be a collected one all the same
+	mistyped   bool // its check character is wrong; a collected license may have such an identifier
 }
 
-// readPrinted reads an identifier and a verification code as they are typed. What
-// can't be one is a *refusal.Error of refusal.KindInvalid, which holds no value.
+// readPrinted reads an identifier and a verification code as they are typed. It returns a *refusal.Error of
+// refusal.KindInvalid, which holds no value, if one of them doesn't have the right form.
 func readPrinted(identifier, code string) (p printed, err error) {
 	var vs refusal.Violations
 	parsed, err := credential.ParseIdentifier(identifier)
@@ -42,7 +42,7 @@ func readPrinted(identifier, code string) (p printed, err error) {
 	return p, nil
 }
 
-// errMistyped says that an identifier that isn't known can't be right.
+// errMistyped returns the refusal of an identifier that is not known, and can't be right.
 func errMistyped() error {
 	return refusal.Invalid(refusal.ReasonIdentifierCheckDigit, "The identifier was mistyped: its last character doesn't fit the rest. Compare it with the license.",
 		schema.Violation{Pointer: "/identifier", Keyword: string(refusal.ReasonIdentifierCheckDigit), Message: "has a check character that doesn't fit the rest"})

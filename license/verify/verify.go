@@ -18,21 +18,20 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Bounds on guessing verification codes: 40 random bits against this many wrong tries
-// an hour for an identifier, by a caller and by the networks that the caller is in. There is no bound
-// for all callers together, which would lock the license's holder out: a million addresses need decades.
-// But when an identifier gets many wrong tries, each caller has few: a
-// second one, for who mistyped the first.
+// Bounds on guessing verification codes, which have 40 random bits: how many wrong tries for an identifier a
+// caller has in an hour, and each of the networks that the caller is in. There is no bound for all callers
+// together, because it would lock the license's holder out: a million addresses need decades. But if an
+// identifier gets many wrong tries, each caller has only a few: a second one for somebody who mistyped the first.
 const (
 	wrongOfOne     = 10
-	wrongOfNetwork = 5   // times as many, of each wider network as of the one in it
-	wrongOfAll     = 500 // from then on …
-	wrongInFlood   = 2   // … this many of one
+	wrongOfNetwork = 5   // times as many tries for each wider network as for the one inside it
+	wrongOfAll     = 500 // after so many by all callers …
+	wrongInFlood   = 2   // … each caller has this many
 	wrongWindow    = time.Hour
 	wrongKept      = 100_000 // counts remembered at most
 )
 
-// domainTries is the domain of the keyed hashes that wrong tries are counted by. They are not stored.
+// domainTries is the domain of the keyed hashes by which wrong tries are counted. They are not stored.
 const domainTries = "license.tries"
 
 // tries counts wrong verification codes by identifier and caller, whether or not
@@ -71,8 +70,8 @@ func (t *tries) miss(key [32]byte, now time.Time) {
 	t.wrong[key] = w
 }
 
-// drop forgets what is over, and if that is too little, some of the rest:
-// whoever fills the memory gains single tries at most.
+// drop forgets counts whose time is over. If that frees too little, it forgets some of the others: whoever fills
+// the memory gains single tries at most.
 func (t *tries) drop(now time.Time) {
 	for k, w := range t.wrong {
 		if now.Sub(w.since) >= wrongWindow {
@@ -125,15 +124,14 @@ func (r *Service) VerifyBound(ctx context.Context, token string, b credential.Bi
 	return r.verifier.VerifyBound(ctx, token, b, time.Now())
 }
 
-// VerifyIdentifier checks the license with an identifier and the verification
-// code printed on it: its own credential, of which then only type, authority,
-// dates and masked holders are shown. An unknown identifier and a wrong code get
-// one uniform answer from one look-up. What was mistyped is no verdict but an
-// *refusal.Error of refusal.KindInvalid: what can't be an identifier or a code, and an unknown
-// identifier whose check character is wrong, which anybody can compute. From says who asks, as
-// far as that is known, such as a network address, and after it wider networks which that is in. A *refusal.Error of refusal.KindLimited
-// means too many wrong tries by this caller for this identifier; others' keep nobody
-// from the right code.
+// VerifyIdentifier checks the license with an identifier and the verification code printed on it. It verifies the
+// license's own credential, of which it then shows only type, authority, dates and masked holders. An unknown
+// identifier and a wrong code get one uniform answer from one look-up. A mistyped input is no verdict but a
+// *refusal.Error of refusal.KindInvalid: this is what can't be an identifier or a code, and an unknown identifier
+// whose check character is wrong, which anybody can compute. from says who asks, as far as that is known, such as
+// a network address, followed by the wider networks that it is in. A *refusal.Error of refusal.KindLimited means
+// that this caller had too many wrong tries for this identifier; other callers' wrong tries keep nobody from the
+// right code.
 func (r *Service) VerifyIdentifier(ctx context.Context, identifier, code string, from ...string) (credential.Verification, error) {
 	now := time.Now()
 	typed, err := readPrinted(identifier, code)
@@ -166,9 +164,9 @@ func (r *Service) VerifyIdentifier(ctx context.Context, identifier, code string,
 	return out, nil
 }
 
-// mayTry returns the counters of wrong tries that one more from there would count
-// in: the identifier's own, and those of it and each of the callers' networks, the
-// narrowest first. It is an error of reason verification_limited if one is full.
+// mayTry returns the counters in which one more wrong try would count: the identifier's own, and one for the
+// identifier with each of the caller's addresses and networks, the narrowest first. It returns an error with the
+// reason verification_limited if one of the latter is full.
 func (r *Service) mayTry(ctx context.Context, id credential.Identifier, from []string, now time.Time) ([][32]byte, error) {
 	ofAll, err := r.c.Vault.MAC(ctx, domainTries, string(id))
 	if err != nil {
@@ -193,8 +191,8 @@ func (r *Service) mayTry(ctx context.Context, id credential.Identifier, from []s
 	return counted, nil
 }
 
-// revoked tells what the registry knows of a certificate that it made. One of its own
-// whose key's record is gone is an error: the record may have said that it was revoked.
+// revoked tells what the registry knows of a certificate that it made. It returns an error if the record of the
+// certificate's key is gone, because the record may have said that the certificate was revoked.
 func (r *Service) revoked(ctx context.Context, der []byte) (reason string, from time.Time, revoked bool, err error) {
 	k, err := r.c.Keyrings.ByCertificate(ctx, der)
 	if errors.Is(err, signing.ErrNoKey) {

@@ -18,7 +18,7 @@ import (
 type Delegation struct {
 	Prefix      party.USCC `json:"prefix"`         // the code with which the entries' codes begin
 	Participant string     `json:"participant"`    // id
-	Document    string     `json:"document"`       // the document on which it rests; once it has ended, that of the withdrawal
+	Document    string     `json:"document"`       // the document on which it rests; once ended, that of the withdrawal
 	By          string     `json:"by"`             // who gave or withdrew it
 	Created     time.Time  `json:"created"`        // when it was first given
 	Updated     time.Time  `json:"updated"`        // when it was last given or withdrawn

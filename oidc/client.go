@@ -19,21 +19,21 @@ const (
 	GrantClientCredentials GrantType = "client_credentials"
 	// GrantCode is a person's login at the client (RFC 6749 section 4.1).
 	GrantCode GrantType = "authorization_code"
-	// GrantRefresh goes on with what a login yielded (RFC 6749 section 6).
+	// GrantRefresh renews the tokens of a login (RFC 6749 section 6).
 	GrantRefresh GrantType = "refresh_token"
 )
 
-// GrantRule is what goes for a grant type wherever it is met: in the metadata, at the token
+// GrantRule says what applies to a grant type everywhere: in the metadata, at the token
 // endpoint, and when a client is registered for it.
 type GrantRule struct {
 	Type   GrantType
-	People bool      // it is of people's logins: without them there is none
-	Secret bool      // it is for clients with a secret alone
-	With   GrantType // that a client is registered for, too; empty: none
+	People bool      // it needs people's logins; without them it isn't offered
+	Secret bool      // only clients with a secret may use it
+	With   GrantType // another grant type that the client must be registered for; empty: none
 }
 
-// AuthMethod is how a client proves who it is at the token endpoint, by the
-// names of RFC 7591 section 2. The zero AuthMethod is none.
+// AuthMethod is how a client proves who it is at the token endpoint, named as in
+// RFC 7591 section 2. The zero AuthMethod is none.
 type AuthMethod string
 
 const (
@@ -52,12 +52,12 @@ const (
 )
 
 // Client is an application 应用 that is registered here. It belongs to one
-// participant and acts for it alone. It is shared by readers: don't change one
-// that a Provider returned.
+// participant and acts for it alone. Readers share it: don't change a Client that
+// a Provider returned.
 type Client struct {
 	ID          string    `json:"-"`
 	Participant string    `json:"-"` // participant id
-	Disabled    bool      `json:"-"` // gets no tokens, and those it has end
+	Disabled    bool      `json:"-"` // it gets no tokens, and the tokens it has end
 	Created     time.Time `json:"-"`
 	Updated     time.Time `json:"-"`
 	Revision    int64     `json:"-"` // counts updates, from 1
@@ -69,25 +69,25 @@ type Client struct {
 	AuthMethods []AuthMethod `json:"auth_methods"`
 	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live
 
-	// Of clients at which people log in.
-	RedirectURIs     []string       `json:"redirect_uris,omitempty"`             // compared as they stand; native ones on a loopback IP may have any port
+	// For clients at which people log in.
+	RedirectURIs     []string       `json:"redirect_uris,omitempty"`             // compared as text; a loopback IP may have any port
 	LogoutURIs       []string       `json:"post_logout_redirect_uris,omitempty"` // likewise
-	HomeURI          string         `json:"home_uri,omitempty"`                  // where people begin anew
+	HomeURI          string         `json:"home_uri,omitempty"`                  // where people start again
 	Subject          SubjectType    `json:"subject_type,omitempty"`
 	IDTokenAlgorithm jose.Algorithm `json:"id_token_alg,omitempty"` // default RS256 (Core section 2)
 	WithoutPKCE      bool           `json:"without_pkce,omitempty"` // a confidential legacy client; never for licenses
 	RequirePAR       bool           `json:"require_par,omitempty"`
 	ServiceItems     []string       `json:"service_items,omitempty"` // 事项 for which it may ask for licenses
-	// MinAssurance is the assurance that its logins have at least, whatever it asks
-	// for; nil: see [Client.Floor]. DefaultMaxAge is the max_age of requests without
-	// one, in seconds (Dynamic Client Registration section 2); nil: none.
+	// MinAssurance is the least assurance of its logins, whatever the client asks for;
+	// nil: see [Client.Floor]. DefaultMaxAge is the max_age, in seconds, of requests
+	// that have none (Dynamic Client Registration section 2); nil: none.
 	MinAssurance  *int   `json:"min_assurance,omitempty"`
 	DefaultMaxAge *int64 `json:"default_max_age,omitempty"`
 }
 
-// Floor returns the assurance below which nobody logs in at the client: what the
-// operator set, or else 2 for a department's client that asks who people are, so
-// that one that forgets acr_values doesn't take a password alone for a person.
+// Floor returns the least assurance at which people log in at the client. The operator
+// can set it. The default is 2 for a department's client that asks who people are, so that
+// a client that forgets acr_values doesn't accept a password alone; for others it is 0.
 func (c Client) Floor(class identity.Class) factor.Assurance {
 	switch {
 	case c.MinAssurance != nil:

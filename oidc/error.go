@@ -17,7 +17,7 @@ const (
 	InsufficientScope      Code = "insufficient_scope"
 	TemporarilyUnavailable Code = "temporarily_unavailable"
 
-	// Of the authorization endpoint: RFC 6749 section 4.1.2.1, OpenID Connect Core
+	// Codes of the authorization endpoint: RFC 6749 section 4.1.2.1, OpenID Connect Core
 	// section 3.1.2.6, RFC 9396 section 5, and OpenID Connect Unmet Authentication
 	// Requirements 1.0.
 	AccessDenied                    Code = "access_denied"
@@ -34,11 +34,11 @@ const (
 	ServerError                     Code = "server_error"
 )
 
-// Reason says more finely than a Code what is wrong: a word in snake_case, which stays. Who
-// raises one says it in place; one that somebody tests for is a constant.
+// Reason says more exactly than a Code what is wrong: a word in snake_case that never changes.
+// Most reasons are written where they are raised; a reason that other code tests for is a constant.
 type Reason string
 
-// Reasons by which somebody decides.
+// Reasons that other code tests for.
 const (
 	ReasonRedirectURIUnregistered Reason = "redirect_uri_unregistered"
 	ReasonRedirectURIInvalid      Reason = "redirect_uri_invalid"
@@ -47,7 +47,7 @@ const (
 	ReasonConsentRefused          Reason = "consent_refused"
 	ReasonHolderChosePaper        Reason = "holder_chose_paper"
 
-	// Misuse of a code or a refresh token that somebody was given.
+	// Misuse of a code or a refresh token that was really issued.
 	ReasonCodeClient      Reason = "code_client"
 	ReasonCodeRedirectURI Reason = "code_redirect_uri"
 	ReasonCodeVerifier    Reason = "code_verifier"
@@ -57,7 +57,7 @@ const (
 	ReasonRefreshReuse    Reason = "refresh_reuse"
 )
 
-// Error is a refusal that the client may see, apart from its cause.
+// Error is a refusal. The client may see all of it but its cause.
 type Error struct {
 	Code Code
 	// Description says what is wrong and what to do, in the characters that
@@ -65,8 +65,8 @@ type Error struct {
 	// echoes nothing that the caller sent.
 	Description string
 	Reason      Reason // a finer code, for the client, the log and the events; may be empty
-	Shown       Reason // what the client is told in place of Reason, where that would tell too much
-	Err         error  // the cause, for the log alone; nil if there is no more to say
+	Shown       Reason // shown to the client in place of Reason, where Reason would tell too much
+	Err         error  // the cause, for the log alone; nil: none
 }
 
 // Error returns the code, the description and the cause: it is for the log.
@@ -84,8 +84,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ReasonShown returns the finer code that the client may see, or "". It tells refusals apart
-// that have different descriptions, and none that have one.
+// ReasonShown returns the finer code that the client may see, or "". Refusals with different
+// descriptions show different codes; refusals with the same description show the same one.
 func (e *Error) ReasonShown() Reason {
 	if e.Shown != "" {
 		return e.Shown
@@ -106,13 +106,13 @@ func BadGrant(reason Reason, description string) *Error {
 	return &Error{Code: InvalidGrant, Description: description, Reason: reason}
 }
 
-// Unavailable is the answer when something fails now that may work a moment later; err is
+// Unavailable returns the refusal for a failure that may pass in a moment; err is the cause,
 // for the log.
 func Unavailable(err error) error {
 	return &Error{Code: TemporarilyUnavailable, Description: "the service can not answer now; try again shortly", Err: err}
 }
 
-// RegistrationError says why a client can't be registered or changed so. Reason
+// RegistrationError says why a client can't be registered or changed as asked. Reason
 // is one of: name_invalid, names_invalid, participant_unknown, participant_disabled,
 // participant_fixed, subject_type_fixed, scopes_missing, scope_unknown, scope_repeated,
 // scopes_combined, scopes_without_login, offline_without_refresh,
@@ -121,7 +121,7 @@ func Unavailable(err error) error {
 // redirect_uri_invalid, redirect_uri_unused, logout_uri_invalid,
 // home_uri_invalid, subject_type_unknown, id_token_alg_unknown, pkce_required,
 // service_item_invalid, service_items_refused, assurance_invalid, max_age_invalid,
-// overlap_invalid. No value is echoed.
+// overlap_invalid. It echoes no value.
 type RegistrationError struct {
 	Reason string
 	Detail string // one sentence: what is wrong and what to do

@@ -20,15 +20,15 @@ func (a Actor) Did(action journal.Action, subject, result string) journal.Fact {
 	return journal.Fact{Actor: journal.Actor{ID: a.ID}, Action: action, Subject: subject, RequestID: a.RequestID, Result: result}
 }
 
-// NewRecorder returns what records the provider's events, and those of package identity.
-// A log may be nil: then it discards.
+// NewRecorder returns the recorder of the provider's events and of package identity's. If log
+// is nil, log lines are discarded.
 func NewRecorder(store journal.Appender, log *slog.Logger) *journal.Recorder {
 	return journal.NewRecorder(journal.Config{Log: journal.Provider, Store: store, Reason: reasonOf, Logger: log})
 }
 
-// RefusedToken records that a client was refused a token, whatever becomes of that. Of a
-// client without a secret only misuse of what is genuine is recorded: anybody could be that
-// client, and could fill the disk.
+// RefusedToken records that a client was refused a token; the refusal stands even if the event
+// can't be stored. For a client without a secret, it records only the misuse of a genuine code
+// or token: anybody can pose as that client, and could fill the disk with events.
 func RefusedToken(ctx context.Context, r *journal.Recorder, c Client, requestID string, e *Error) {
 	if c.Public() && !misuse[e.Reason] {
 		return
@@ -36,7 +36,7 @@ func RefusedToken(ctx context.Context, r *journal.Recorder, c Client, requestID 
 	r.Refused(ctx, Actor{c.ID, requestID}.Did(journal.ActionTokenRefuse, c.ID, e.EventReason()))
 }
 
-// misuse are reasons for refusing a code or a refresh token that somebody was given.
+// misuse has the reasons for refusing a code or a refresh token that was really issued.
 var misuse = map[Reason]bool{
 	ReasonCodeClient: true, ReasonCodeRedirectURI: true, ReasonCodeVerifier: true, ReasonCodeTries: true, ReasonCodeReuse: true,
 	ReasonRefreshClient: true, ReasonRefreshReuse: true,

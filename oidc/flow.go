@@ -9,16 +9,16 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// Parameters are those of a request, each given once and none empty.
+// Parameters are a request's parameters, each given once and none empty.
 type Parameters map[string]string
 
-// Browser is what a browser shows of itself.
+// Browser is what a browser tells about itself.
 type Browser struct {
 	ID        Secret // the browser's cookie: requests and forms are bound to it
 	Session   Secret // the session cookie; zero: none
-	Device    string // the device cookie: for which accounts this is a known device
+	Device    string // the device cookie: it says for which accounts this device is known
 	Address   netip.Addr
-	UserAgent string // as it came: whoever keeps it clips it
+	UserAgent string // as received; whoever stores it cuts it short
 	RequestID string // of the HTTP request, for the events
 }
 
@@ -30,29 +30,28 @@ const (
 	ModeFormPost ResponseMode = "form_post"
 )
 
-// Response takes the browser back: to a client, or, with Local set, to a page
-// of our own.
+// Response sends the browser back to a client or, with Local set, to a page of our own.
 type Response struct {
 	RedirectURI string // checked; complete for ModeQuery, with the parameters in it
 	Mode        ResponseMode
 	Parameters  []Parameter // for ModeFormPost, in order; iss is always among them
-	Local       bool        // RedirectURI is a path of ours
+	Local       bool        // RedirectURI is a path on our own site
 }
 
 // Parameter is one parameter of a response.
 type Parameter struct{ Name, Value string }
 
 // RequestError refuses an authorization or logout request. Response takes the
-// refusal back to the client; it is nil where that can't be trusted (RFC 6749 section
-// 4.1.2.1): then a page of ours says what is wrong, to the person and, with
-// Received and Differs, to the developer. It unwraps to the Refusal.
+// refusal back to the client. It is nil if the redirect URI can't be trusted (RFC 6749
+// section 4.1.2.1): then a page of ours tells the person what is wrong, and, with
+// Received and Differs, the developer. RequestError unwraps to the Refusal.
 type RequestError struct {
 	Refusal  *Error
 	Response *Response
-	Client   *Client // who asks, if known: its HomeURI is where the person can begin anew
-	// Received is the redirect URI that came, if it doesn't match, and Differs
-	// says how it differs from the registered one nearest to it, without quoting
-	// that: such as "the port differs".
+	Client   *Client // who asks, if known: the person can start again at its HomeURI
+	// Received is the redirect URI of the request, if it matches none that is registered.
+	// Differs says how it differs from the nearest registered one, such as "the port
+	// differs", without quoting the registered one.
 	Received, Differs string
 }
 
@@ -62,14 +61,14 @@ func (e *RequestError) Error() string { return e.Refusal.Error() }
 // Unwrap returns the refusal.
 func (e *RequestError) Unwrap() error { return e.Refusal }
 
-// ErrRequestGone says that no request is kept under a handle, for this browser:
+// ErrRequestGone says that no request is stored under a handle for this browser:
 // it expired, was answered, belongs to another browser, or was lost.
 var ErrRequestGone = errors.New("the authorization request is gone")
 
-// GoneError is ErrRequestGone of a request that was answered not long ago, as by
-// another tab, or before the back button was used.
+// GoneError is the ErrRequestGone for a request that was answered a short time ago, for
+// example in another tab, or before the person used the back button.
 type GoneError struct {
-	Client Client // who asked: its HomeURI is where the person can go on
+	Client Client // who asked: the person can go on at its HomeURI
 }
 
 // Error says that the request was answered.
@@ -81,18 +80,18 @@ func (e *GoneError) Is(target error) bool { return target == ErrRequestGone }
 // ErrNoSession says that nobody is logged in.
 var ErrNoSession = errors.New("nobody is logged in")
 
-// StepKind is what comes next in an authorization request.
+// StepKind says what comes next in an authorization request.
 type StepKind string
 
 const (
 	StepLogin        StepKind = "login"         // show the login page
-	StepSecondFactor StepKind = "second_factor" // somebody is logged in, with one factor; ask for another
-	StepAccount      StepKind = "account"       // ask whether to go on as who is logged in
+	StepSecondFactor StepKind = "second_factor" // somebody is logged in with one factor; ask for another
+	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )
 
-// Purpose returns what the token of the form on a step's page is for: see [Browser.FormToken].
+// Purpose returns the purpose of the form on a step's page, for [Browser.FormToken].
 func (k StepKind) Purpose() string {
 	if k == StepSecondFactor {
 		return "code"
@@ -100,38 +99,38 @@ func (k StepKind) Purpose() string {
 	return string(k)
 }
 
-// Step is what comes next, with all that its page needs.
+// Step is what comes next, with everything that its page needs.
 type Step struct {
 	Kind     StepKind
 	Handle   Secret // names the request in the URLs of pages; zero when done
 	Request  RequestView
 	Session  *Session     // who is logged in; nil for StepLogin
-	Consent  *ConsentView // of StepConsent
-	Response *Response    // of StepDone
+	Consent  *ConsentView // for StepConsent
+	Response *Response    // for StepDone
 
-	// Of a step that a form led to.
-	Again     bool          // the form's page is to be shown once more, in answer to it
-	Problem   Problem       // why the form was not taken
-	Challenge string        // of StepLogin: a code is to be typed instead of the password; its form carries this
-	Sent      *factor.Begun // of StepSecondFactor: a code was sent just now
-	Cookies   Cookies       // count beside an error, too
+	// Set only after a form was sent.
+	Again     bool          // show the form's page again
+	Problem   Problem       // why the form was not accepted
+	Challenge string        // for StepLogin: ask for a code instead of the password; the code's form carries this
+	Sent      *factor.Begun // for StepSecondFactor: a code was sent just now
+	Cookies   Cookies       // valid beside an error, too
 }
 
-// Cookies are what a browser is to keep from now on. Zero fields change nothing.
+// Cookies says how the browser's cookies change. Zero fields change nothing.
 type Cookies struct {
 	Session   Secret // the new session cookie
-	LoggedOut bool   // there is no session any more: its cookie goes
+	LoggedOut bool   // the session ended: delete its cookie
 	Device    string // the new device cookie
 }
 
-// Problem says why a form was not taken. The zero Problem is none.
+// Problem says why a form was not accepted. The zero Problem is none.
 type Problem struct {
 	Kind    ProblemKind
 	Refused *identity.Error // what the identity service says; nil: it wasn't asked, or failed
-	Wait    time.Duration   // of ProblemLimited: until when no try from this address counts
+	Wait    time.Duration   // for ProblemLimited: how long this address must wait before the next try
 }
 
-// ProblemKind is a kind of reasons for which a form is not taken.
+// ProblemKind is a kind of reason for which a form is not accepted.
 type ProblemKind string
 
 const (
@@ -139,36 +138,36 @@ const (
 	ProblemLimited    ProblemKind = "rate_limited"   // too many tries from this address
 	ProblemIncomplete ProblemKind = "incomplete"     // login or password is missing
 	ProblemLogin      ProblemKind = "login_refused"  // the password was refused
-	ProblemConfirm    ProblemKind = "confirm_failed" // the challenge is over: begin with the password
+	ProblemConfirm    ProblemKind = "confirm_failed" // the challenge is over: start again with the password
 	ProblemCode       ProblemKind = "code_wrong"     // the code was refused
 	ProblemNotSent    ProblemKind = "not_sent"       // no code could be sent
-	ProblemChoose     ProblemKind = "choose"         // a license must be chosen, or that there is none to show
-	ProblemChanged    ProblemKind = "changed"        // what can be agreed to is not what the form was about
+	ProblemChoose     ProblemKind = "choose"         // the person must choose a license, or that there is none
+	ProblemChanged    ProblemKind = "changed"        // what the form showed has changed since
 )
 
 // RequestView is an authorization request, as pages show it.
 type RequestView struct {
-	Portal      bool                 // no client: somebody wants to see our own pages
+	Portal      bool                 // no client asks: somebody wants to see our own pages
 	Client      Client               // who asks
-	Participant identity.Participant // whose client that is
+	Participant identity.Participant // the client's participant
 	LoginHint   string
 	UILocales   []string
 	Licenses    bool   // licenses are asked for
-	RedirectURI string // checked: where the answer will go. A page's policy must allow its forms to lead there
+	RedirectURI string // checked: where the answer goes. The page's policy must allow its forms to lead there
 }
 
 // ConsentView is what a consent page shows and its form carries.
 type ConsentView struct {
 	Form   string  // the form's one-use id
-	Scopes []Scope // that need consent
-	Offer  Offer   // of the licenses; nil: none are asked for
+	Scopes []Scope // the scopes that need consent
+	Offer  Offer   // the licenses; nil: none are asked for
 }
 
 // Decision is the answer of a consent form.
 type Decision struct {
 	Form      string
-	Refused   bool // everything, the login included: access_denied
-	Undecided bool // to agree, but something that must be chosen wasn't
+	Refused   bool // the person refused everything, the login included: access_denied
+	Undecided bool // the person agreed, but left out something that must be chosen
 	Agreement Agreement
 }
 
@@ -180,7 +179,7 @@ type Session struct {
 	Assurance factor.Assurance
 	Created   time.Time
 	Seen      time.Time
-	Address   string // where it began
+	Address   string // the address from which it began
 	UserAgent string
-	Current   bool // in a list: the one that asks
+	Current   bool // in a list: the session in which the list is asked for
 }

@@ -23,8 +23,8 @@ func NewHandle() Secret {
 // NewBrowserID returns the value of a new browser cookie.
 func NewBrowserID() Secret { return NewHandle() }
 
-// IsHandle reports whether the secret has the form of NewHandle, so that what
-// can't be one isn't looked up.
+// IsHandle reports whether the secret has the form that NewHandle gives. Callers look
+// up nothing else.
 func (s Secret) IsHandle() bool {
 	if len(s.text) != HandleLength {
 		return false
@@ -37,22 +37,23 @@ func (s Secret) IsHandle() bool {
 	return true
 }
 
-// HandleHash is the SHA-256 of a handle, under which it is kept.
+// HandleHash is the SHA-256 of a handle. Values are stored under this hash.
 type HandleHash [sha256.Size]byte
 
-// Hash returns the SHA-256 of the secret as that of a handle.
+// Hash returns the SHA-256 of the secret, which is a handle.
 func (s Secret) Hash() HandleHash { return sha256.Sum256([]byte(s.text)) }
 
 // String returns the hash as 43 characters of base64url.
 func (h HandleHash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
 
-// Derive returns the HMAC-SHA-256 of a use and its parts under a random key of
+// Derive returns the HMAC-SHA-256 of a use and its parts under key, a random key of
 // 256 bits, as 43 characters of base64url.
 func Derive(key, use string, parts ...string) string {
 	return DeriveUnder(hmac.New(sha256.New, []byte(key)), use, parts...)
 }
 
-// DeriveUnder is Derive with an HMAC-SHA-256 that nothing was written to.
+// DeriveUnder is Derive with mac in place of a key: a new HMAC-SHA-256 to which nothing
+// was written.
 func DeriveUnder(mac hash.Hash, use string, parts ...string) string {
 	message := make([]byte, 0, 192)
 	write := func(part string) {
@@ -68,13 +69,13 @@ func DeriveUnder(mac hash.Hash, use string, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(message[:0]))
 }
 
-// FormToken returns what a form carries so that no other site can send it: bound
-// to the browser, the session and the form's purpose, such as "login" or
-// "logout". Without a browser cookie there is none: "".
+// FormToken returns the token that a form carries so that no other site can send the
+// form. It is bound to the browser, the session and the form's purpose, such as "login"
+// or "logout". It is "" without a browser cookie.
 //
-// It is a MAC under the two cookies themselves, which no other site can read: so
-// every node makes the same one and none is kept. Who can plant a browser cookie
-// still doesn't know the session's.
+// The token is a MAC under the two cookies themselves, which no other site can read. So
+// every node makes the same token, and none is stored. Somebody who plants a browser
+// cookie still doesn't know the session cookie.
 func (b Browser) FormToken(purpose string) string {
 	if !b.ID.IsHandle() {
 		return ""

@@ -17,7 +17,7 @@ const (
 	ScopeLicenseRead  Scope = "license:read"  // read and search licenses, and their history
 	ScopeItemWrite    Scope = "item:write"    // define, publish and retire service items
 
-	// Of a person's login (OpenID Connect Core sections 3.1.2.1, 5.4 and 11).
+	// Scopes of a person's login (OpenID Connect Core sections 3.1.2.1, 5.4 and 11).
 	ScopeOpenID   Scope = "openid"
 	ScopeProfile  Scope = "profile"        // name
 	ScopePhone    Scope = "phone"          // phone_number, phone_number_verified
@@ -51,22 +51,22 @@ func (s Scope) Identifies() bool {
 	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity
 }
 
-// ShownScopes returns those of the scopes that a login of an assurance shows anything
-// by. What is withheld isn't granted either, so that a client can see it.
+// ShownScopes returns the scopes without those that show nothing at this assurance. These
+// aren't granted either, so that the client sees that they are withheld.
 func ShownScopes(scopes []Scope, assurance factor.Assurance) []Scope {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool {
 		return assurance < CodeAssurance && (s == ScopeIdentity || s == ScopePhone)
 	})
 }
 
-// Administers reports whether the scope is one of administration. None of
-// these combines with issuing: who decides what a license is must not be able
-// to make one too.
+// Administers reports whether the scope is for administration. No client has such a
+// scope together with issuing: whoever decides what a license is must not be able to
+// make one.
 func (s Scope) Administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
 
-// ParseScopes reads the scope parameter of RFC 6749 section 3.3: names with
-// one space between them, none of them twice. It doesn't look whether they are
-// known. An empty parameter has no scopes. Errors: *Error invalid_scope.
+// ParseScopes reads the scope parameter of RFC 6749 section 3.3: names with one space
+// between them. It returns a repeated name once, and doesn't check that names are known.
+// An empty parameter has no scopes. Errors: *Error invalid_scope.
 func ParseScopes(param string) ([]Scope, error) {
 	if param == "" {
 		return nil, nil
@@ -86,7 +86,8 @@ func ParseScopes(param string) ([]Scope, error) {
 	return scopes, nil
 }
 
-// isScopeToken checks the characters that RFC 6749 appendix A.4 allows.
+// isScopeToken reports whether s has only characters that RFC 6749 appendix A.4 allows,
+// and at least one.
 func isScopeToken(s string) bool {
 	for _, c := range []byte(s) {
 		if c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
@@ -96,7 +97,7 @@ func isScopeToken(s string) bool {
 	return s != ""
 }
 
-// JoinScopes writes the scope parameter, which ParseScopes reads.
+// JoinScopes returns the scope parameter for scopes, which ParseScopes reads.
 func JoinScopes(scopes []Scope) string {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
@@ -105,5 +106,5 @@ func JoinScopes(scopes []Scope) string {
 	return strings.Join(names, " ")
 }
 
-// CodeAssurance is the assurance below which nobody's code or phone is shown.
+// CodeAssurance is the least assurance at which a person's code or phone is shown.
 const CodeAssurance = 2

@@ -11,20 +11,20 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// What all rooms of the provider do alike.
+// What several packages of the provider share.
 
-// ChangeTries is how often a change is tried again when another process
-// changed the same record in between.
+// ChangeTries is how many times a change is tried when other processes keep changing
+// the same record.
 const ChangeTries = 5
 
-// MaxListed is how many sessions or families of a person are looked at, the
-// newest first.
+// MaxListed is how many sessions, families or consents of a person are listed at most,
+// the newest first.
 const MaxListed = 1000
 
-// DomainParty is the domain of lookup keys of parties' ids.
+// DomainParty is the domain of the lookup keys that are made from parties' ids.
 const DomainParty = "oidc.party"
 
-// SameText compares two texts in a time that doesn't say where they differ.
+// SameText reports whether two texts are equal, in a time that doesn't tell where they differ.
 func SameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // IsText reports whether s is UTF-8 without control characters.
@@ -32,7 +32,7 @@ func IsText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// Distinct returns the texts sorted, each once.
+// Distinct returns the texts sorted and without repetitions.
 func Distinct[S ~string](all []S) []S {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
 }

@@ -1,11 +1,11 @@
-// Package oidc has the words of the OpenID provider: clients, scopes, secrets, sessions,
-// what a browser shows and what comes next in an authorization request, errors, events.
-// The rules stand in the packages below it; none knows HTTP.
+// Package oidc defines the vocabulary of the OpenID provider: clients, scopes, secrets,
+// sessions, what a browser sends, the steps of an authorization request, errors, events.
+// The packages below it have the rules. None of them knows HTTP.
 package oidc
 
 import "errors"
 
-// Conditions of stores.
+// Errors of stores.
 var (
 	ErrNotFound = errors.New("there is none of that name")
 	ErrExists   = errors.New("it exists already")

@@ -1,5 +1,5 @@
-// Package ephemeral keeps what may be lost, sealed: authorization requests under way,
-// pushed requests, and what authorization codes yield. Nothing that it keeps decides.
+// Package ephemeral stores sealed values that may be lost: authorization requests under way,
+// pushed requests, and what authorization codes yield. Its values never decide anything.
 package ephemeral
 
 import (
@@ -15,28 +15,27 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Keeper keeps values sealed in [identity.Ephemeral]. Nothing that it keeps decides: it
-// may be lost.
+// Keeper stores sealed values in [identity.Ephemeral]. They may be lost, so they never
+// decide anything.
 type Keeper struct {
 	store identity.Ephemeral
 	vault *vault.Vault
 	log   *slog.Logger
 }
 
-// New returns a keeper of what lies in a store, sealed with the vault.
+// New returns a keeper that stores values in store, sealed with vault.
 func New(store identity.Ephemeral, vault *vault.Vault, log *slog.Logger) *Keeper {
 	return &Keeper{store, vault, log}
 }
 
-// KeyOf returns the key under which a value of a kind lies in the store, by the text of a
-// handle's hash.
+// KeyOf returns the store's key for a value of a kind; hash is the text of a handle's hash.
 func KeyOf(kind, hash string) string { return "oidc." + kind + "." + hash }
 
 func keptPlace(kind string, h oidc.HandleHash) vault.Place {
 	return vault.Place{Table: "ephemeral", Row: h.String(), Column: kind}
 }
 
-// Keep seals a value and keeps it under a handle's hash.
+// Keep seals a value and stores it under a handle's hash.
 func (k *Keeper) Keep(ctx context.Context, kind string, h oidc.HandleHash, value any, how identity.Keeping) error {
 	sealed, err := k.vault.SealJSON(ctx, keptPlace(kind, h), value)
 	if err != nil {
@@ -48,8 +47,8 @@ func (k *Keeper) Keep(ctx context.Context, kind string, h oidc.HandleHash, value
 	return nil
 }
 
-// Find opens what is kept under a handle's hash, and returns it sealed too, for
-// a Swap. identity.ErrGone.
+// Find reads the value under a handle's hash into value. It also returns the sealed value,
+// for a Swap. It returns identity.ErrGone if there is none.
 func (k *Keeper) Find(ctx context.Context, kind string, h oidc.HandleHash, value any) (sealed []byte, err error) {
 	sealed, err = k.store.Load(ctx, KeyOf(kind, h.String()), time.Now())
 	if errors.Is(err, identity.ErrGone) {
@@ -60,13 +59,13 @@ func (k *Keeper) Find(ctx context.Context, kind string, h oidc.HandleHash, value
 	}
 	err = k.vault.OpenJSON(ctx, keptPlace(kind, h), sealed, value)
 	if errors.Is(err, signing.ErrSealed) {
-		return nil, identity.ErrGone // not ours: whoever shares the store can do no more than lose it
+		return nil, identity.ErrGone // somebody else who uses the store wrote this: ours counts as lost
 	}
 	return sealed, err
 }
 
-// Swap puts a new value in the place of a sealed one, and returns it sealed, for another
-// Swap. identity.ErrGone, ErrChanged.
+// Swap replaces old, a sealed value, by a new value. It returns the new value sealed, for
+// another Swap. Errors: identity.ErrGone, identity.ErrChanged.
 func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old []byte, value any, how identity.Keeping) (sealed []byte, err error) {
 	if sealed, err = k.vault.SealJSON(ctx, keptPlace(kind, h), value); err != nil {
 		return nil, err
@@ -78,8 +77,8 @@ func (k *Keeper) Swap(ctx context.Context, kind string, h oidc.HandleHash, old [
 	return nil, oidc.Unavailable(fmt.Errorf("changing a kept %s: %w", kind, err))
 }
 
-// Forget drops what is kept under a handle's hash, once it was spent in the
-// database. That decides: should the store not answer, the rest is only kept
+// Forget deletes the value under a handle's hash, after the handle was spent in the
+// database. The database decides: if the store doesn't answer, the value merely stays
 // until it expires.
 func (k *Keeper) Forget(ctx context.Context, kind string, h oidc.HandleHash) {
 	if err := k.store.Delete(ctx, KeyOf(kind, h.String())); err != nil {

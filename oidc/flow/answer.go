@@ -12,27 +12,27 @@ import (
 	"yizheng.internal/oidc/session"
 )
 
-// Form is what a browser sent from the page of a step.
+// Form is the form that a browser sent from the page of a step.
 type Form struct {
 	At     oidc.StepKind // the step whose page it was
-	Token  string        // that the form carried: see [oidc.Browser].FormToken and [oidc.StepKind].Purpose
+	Token  string        // the form's token; see [oidc.Browser].FormToken and [oidc.StepKind].Purpose
 	Answer Answer
-	Found  map[string]string // what the page of StepConsent was shown for; see [oidc.Resolver].Describe
-	// Wait is called before a secret is tried. It counts the try and returns 0, or doesn't
-	// count it and returns how long the browser's address must wait.
+	Found  map[string]string // what the person looked for on the page of StepConsent; see [oidc.Resolver].Describe
+	// Wait is called before a secret is tried. It either counts the try and returns 0, or
+	// doesn't count it and returns how long the browser's address must wait.
 	Wait func() time.Duration
-	// Language returns in which language to write to the person, for a request with these
-	// ui_locales.
+	// Language returns the language in which to write to the person, for a request with
+	// these ui_locales.
 	Language func(locales []string) string
 }
 
-// Answer is what somebody answers to a step: one of the types of this package that have its
-// method.
+// Answer is a person's answer to a step: one of the types of this package that have these
+// methods.
 type Answer interface {
-	// take does what is answered to the step that the form is of, and returns what comes next.
+	// take carries out the answer and returns what comes next.
 	take(ctx context.Context, p *Service, a *asking) (oidc.Step, error)
-	// tries reports whether it tries a secret, or has a message sent: the limit of the
-	// browser's address is asked before, once, in [Service.take].
+	// tries reports whether the answer tries a secret or has a message sent. If so,
+	// [Service.take] asks for the limit of the browser's address first.
 	tries() bool
 }
 
@@ -45,8 +45,8 @@ func (Decision) tries() bool     { return false }
 func (Find) tries() bool         { return false }
 func (Cancel) tries() bool       { return false }
 
-// Factors checks what people show of themselves. [factor.Service] does; there the methods
-// say what they refuse.
+// Factors checks the proofs by which people log in. [factor.Service] implements it; its
+// methods say what they refuse.
 type Factors interface {
 	CheckPassword(ctx context.Context, a factor.Attempt) (identity.Account, error)
 	ConfirmLogin(ctx context.Context, challenge, binding, code, requestID string) (identity.Account, error)
@@ -56,13 +56,14 @@ type Factors interface {
 }
 
 // Answer takes a form and returns what comes next. It loads the request once and stores it
-// at most once. The answer counts if the request is at the form's step and the form is of this
-// browser and session; else the step says what is wrong, or is the one that the request is at.
+// at most once. The answer counts if the request is at the form's step and the form belongs to
+// this browser and session. Otherwise Answer returns that step with what is wrong, or the step
+// at which the request is.
 //
-// A form that was sent twice within a minute, as by a double click, leads on both times: the
-// password's to one session with one cookie, the consent's to one grant, and each to a code of
-// its own. ErrRequestGone; refusals are *RequestError. Step.Cookies and Step.Request count
-// beside an error, too.
+// A form that is sent twice within a minute, as by a double click, succeeds both times: the
+// password's form yields one session with one cookie, the consent form yields one grant, and
+// each copy gets its own code. Errors: ErrRequestGone; refusals are *RequestError. Step.Cookies
+// and Step.Request are valid beside an error, too.
 func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser, f Form) (oidc.Step, error) {
 	a, err := p.shelf.find(ctx, handle, b)
 	if err != nil {
@@ -80,8 +81,8 @@ func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser
 	return step, err
 }
 
-// answeredBy reports whether this may be the answer that the request got less than a minute
-// ago, in a form that was sent twice.
+// answeredBy reports whether the request may have got this same answer less than a minute
+// ago, because the form was sent twice.
 func (k *kept) answeredBy(answer Answer) bool {
 	switch answer := answer.(type) {
 	case Password:
@@ -92,13 +93,13 @@ func (k *kept) answeredBy(answer Answer) bool {
 	return false
 }
 
-// answeredByLogin reports whether a login's form may have answered the request less than a
+// answeredByLogin reports whether a login form may have answered the request less than a
 // minute ago.
 func (k *kept) answeredByLogin() bool {
 	return k.Form == "" && k.Session != "" && time.Since(k.Answered) <= session.FormAgain
 }
 
-// take has the answer count where it may.
+// take carries out the form's answer, if the answer counts.
 func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	genuine := a.browser.CheckForm(a.sent.At.Purpose(), a.sent.Token)
 	password, login := a.sent.Answer.(Password)
@@ -111,15 +112,15 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 		}
 	}
 	if _, cancel := a.sent.Answer.(Cancel); cancel && genuine && a.sent.At == oidc.StepConsent {
-		return a.sent.Answer.take(ctx, p, a) // whatever is to be shown now: the session may have ended
+		return a.sent.Answer.take(ctx, p, a) // at any step: the session may have ended
 	}
 	kind, err := p.judge.demand(ctx, a)
 	switch {
 	case err != nil:
 		return oidc.Step{}, p.settle(ctx, a, err)
-	case kind == oidc.StepSecondFactor && login && a.sent.At == oidc.StepLogin: // by the same form, a moment ago
+	case kind == oidc.StepSecondFactor && login && a.sent.At == oidc.StepLogin: // the same form logged in a moment ago
 		return SendCode{}.first(ctx, p, a)
-	case kind != a.sent.At: // as when somebody logged in meanwhile in another tab
+	case kind != a.sent.At: // for example, somebody logged in meanwhile in another tab
 		return p.lead(ctx, a, kind)
 	case !genuine:
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
@@ -149,8 +150,8 @@ func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
 }
 
-// Account says whether to go on as who is logged in (StepAccount), or to log in as somebody
-// else.
+// Account says whether to go on with the account that is logged in, or to log in with another
+// one (StepAccount).
 type Account struct{ Other bool }
 
 func (w Account) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
@@ -179,8 +180,8 @@ func (c SendCode) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 	return step, err
 }
 
-// first has a code sent to somebody whose password was right, unless one was sent just
-// now. If that fails the code's page has a button for it, and says what is wrong then.
+// first sends a code to somebody whose password was right, unless one was sent just now. It
+// hides a failure: the code's page has a button that sends again, and that says what is wrong.
 func (c SendCode) first(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	step, err := p.present(ctx, a, oidc.StepSecondFactor)
 	if err == nil {
@@ -189,8 +190,8 @@ func (c SendCode) first(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 	return step, err
 }
 
-// send sends a code, or says why not. It returns nil where nothing was sent, also if that is
-// nothing wrong: there are factors for which nothing needs to be sent.
+// send sends a code, or says why it can't. It returns nil and no problem for a factor that
+// needs nothing to be sent.
 func (SendCode) send(ctx context.Context, p *Service, a *asking) (*factor.Begun, oidc.Problem) {
 	sent, err := p.c.Factors.Begin(ctx, a.further[0], a.proving())
 	switch {
@@ -222,8 +223,7 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	return p.next(ctx, a)
 }
 
-// proving is the login in which a further factor is proved: of those that would do the first,
-// for pages have one form for them.
+// proving returns the login in which a further factor is proved.
 func (a *asking) proving() factor.Login {
 	return factor.Login{
 		Account: a.login.About.Account, Binding: a.login.ID, Device: a.browser.Device, Address: a.browser.Address,
@@ -240,7 +240,7 @@ func (p *Service) stepUp(ctx context.Context, a *asking, proof factor.Proof) err
 	return err
 }
 
-// enters has the browser go on in a session, under its new cookie.
+// enters lets the browser go on in a session, under the session's new cookie.
 func (a *asking) enters(l *session.Login, cookie oidc.Secret) {
 	a.login, a.browser.Session, a.cookies.Session = l, cookie, cookie
 }

@@ -1,6 +1,6 @@
-// Package flow leads authorization requests from their arrival to their answer: it keeps them,
-// says what the person must do next, takes what a form answers to that, and says what goes back
-// to the client. Logout requests, too.
+// Package flow leads authorization requests from their arrival to their answer: it stores them,
+// says what the person must do next, takes the person's forms, and says what goes back to the
+// client. It also takes logout requests.
 package flow
 
 import (
@@ -28,7 +28,7 @@ import (
 // Config says what a Service works with.
 type Config struct {
 	Issuer      string
-	OfflineLife time.Duration // the longest that offline access lives
+	OfflineLife time.Duration // the longest life of offline access
 	Clients     *client.Service
 	Sessions    *session.Service
 	Families    *token.Families // nil: nobody can log in
@@ -40,10 +40,10 @@ type Config struct {
 	Ephemeral   identity.Ephemeral
 	Vault       *vault.Vault
 	Factors     Factors       // as *factor.Service is
-	Resolver    oidc.Resolver // nil: no authorization details are taken
+	Resolver    oidc.Resolver // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
 	Log         *slog.Logger
-	Step        func(name string) // is called at each step of a request: failpoints of tests
+	Step        func(name string) // called at each step of a request, for failpoints in tests
 }
 
 // Service leads authorization requests from their arrival to their answer. Safe for
@@ -55,7 +55,7 @@ type Service struct {
 	judge  *judge
 }
 
-// shelf keeps requests while somebody makes up their mind.
+// shelf stores requests that wait for a person.
 type shelf struct {
 	c Config
 }
@@ -76,20 +76,20 @@ func New(c Config) *Service {
 type asking struct {
 	kept
 	client.Standing
-	handle  oidc.Secret // zero while it is kept nowhere
+	handle  oidc.Secret // zero until the request is stored
 	browser oidc.Browser
 	login   *session.Login    // who is logged in; nil: nobody
-	agreed  []oidc.Scope      // that they agreed to show the client before
-	further []factor.Name     // each of which would make the login sure enough, if it isn't yet
-	grant   string            // of the licenses that are asked for; empty: none yet
-	find    map[string]string // what the consent page is to show of them; see [oidc.Resolver].Describe
+	agreed  []oidc.Scope      // the scopes that the person agreed to before
+	further []factor.Name     // factors that would each make the login strong enough; pages ask for the first
+	grant   string            // id of the grant of licenses; empty: none yet
+	find    map[string]string // what the person looks for on the consent page; see [oidc.Resolver].Describe
 
-	// Of a request that is kept.
-	before  kept   // as it was loaded
-	sealed  []byte // as it lies in the store
+	// For a stored request.
+	before  kept   // the request as it was loaded
+	sealed  []byte // the request as the store has it
 	changes []func(*kept)
 
-	// Of one that a form answers.
+	// For a request that a form answers.
 	sent    *Form
 	cookies oidc.Cookies
 }
@@ -100,11 +100,12 @@ func errNoLogins() *oidc.Error {
 
 // Authorize takes an authorization request (RFC 6749 section 4.1.1, OpenID
 // Connect Core section 3.1.2.1), with request_uri or without, and returns what
-// comes next. With a session that is good for it, that is done at once.
-// Refusals are *RequestError.
+// comes next. If the browser's session satisfies the request, the answer comes at
+// once. Refusals are *RequestError.
 //
-// hold keeps the request and answers StepLogin with its handle, whatever b says: for requests that come
-// without the browser's cookies, as a POST from another site does.
+// With hold, Authorize ignores the cookies in b, stores the request and returns StepLogin
+// with its handle. This is for requests that come without the browser's cookies, such as a
+// POST from another site.
 func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.Browser, hold bool) (oidc.Step, error) {
 	if p.c.Families == nil {
 		return oidc.Step{}, request.PageError(nil, errNoLogins())
@@ -138,8 +139,8 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 	return p.start(ctx, a, handle, hold)
 }
 
-// Visit begins a login for a page of ours, a path with its query, and returns
-// what comes next.
+// Visit begins a login for a page of our own site, given as a path with its query, and
+// returns what comes next.
 func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assurance, b oidc.Browser) (oidc.Step, error) {
 	if p.c.Families == nil {
 		return oidc.Step{}, request.PageError(nil, errNoLogins())
@@ -156,14 +157,14 @@ func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assur
 	return p.start(ctx, a, oidc.NewHandle(), false)
 }
 
-// isPath reports whether a text is a path of this site with its query: no
-// browser takes it for another site.
+// isPath reports whether a text is a path of this site with its query, which no
+// browser mistakes for another site.
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= request.MaxState && request.IsVisible(s) &&
 		!strings.ContainsAny(s, `\#`)
 }
 
-// start answers a request that is kept nowhere yet, or keeps it under the handle.
+// start answers a new request at once, or stores it under the handle.
 func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold bool) (oidc.Step, error) {
 	kind := oidc.StepLogin
 	if !hold {
@@ -189,8 +190,8 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 	return p.present(ctx, a, kind)
 }
 
-// Next returns what comes next in a request that is kept. ErrRequestGone;
-// refusals are *RequestError.
+// Next returns what comes next in a stored request. Errors: ErrRequestGone; refusals
+// are *RequestError.
 func (p *Service) Next(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
 	a, err := p.shelf.find(ctx, handle, b)
 	if err != nil {
@@ -205,13 +206,13 @@ func (p *Service) Next(ctx context.Context, handle oidc.Secret, b oidc.Browser) 
 	return p.next(ctx, a)
 }
 
-// stand finds out who asks in a kept request, and who is logged in.
+// stand finds out who asks in a stored request, and who is logged in.
 func (p *Service) stand(ctx context.Context, a *asking) (err error) {
 	if !a.Request.Portal() {
 		if a.Standing, err = p.reader.Client(ctx, a.Request.Client); err != nil {
 			return err
 		}
-		if !client.Redirects(a.Client, a.Request.RedirectURI) { // it was registered otherwise meanwhile
+		if !client.Redirects(a.Client, a.Request.RedirectURI) { // the client's registration changed meanwhile
 			return oidc.ErrRequestGone
 		}
 	}
@@ -219,7 +220,7 @@ func (p *Service) stand(ctx context.Context, a *asking) (err error) {
 	return err
 }
 
-// next returns what comes next in a request that is kept.
+// next returns what comes next in a stored request.
 func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
 	kind, err := p.judge.demand(ctx, a)
 	if err != nil {
@@ -228,7 +229,7 @@ func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
 	return p.lead(ctx, a, kind)
 }
 
-// lead leads on to a step, and stores what the request came through on the way.
+// lead leads on to a step, and stores what was noted in the request on the way.
 func (p *Service) lead(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
 	if kind == oidc.StepDone {
 		return p.finish(ctx, a)
@@ -239,8 +240,8 @@ func (p *Service) lead(ctx context.Context, a *asking, kind oidc.StepKind) (oidc
 	return p.present(ctx, a, kind)
 }
 
-// settle takes note of a refusal: if it goes back to the client, the request is answered
-// with it.
+// settle stores a request that is refused. If the refusal goes back to the client, the
+// request counts as answered.
 func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
 	store := p.shelf.save
 	if e, ok := errors.AsType[*oidc.RequestError](refusal); ok && e.Response != nil {
@@ -275,15 +276,15 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	}
 	switch kind {
 	case oidc.StepLogin:
-		return "", p.refusalOf(a, &oidc.Error{Code: oidc.LoginRequired, Description: "nobody is logged in who would do"})
+		return "", p.refusalOf(a, &oidc.Error{Code: oidc.LoginRequired, Description: "no current login satisfies the request"})
 	case oidc.StepConsent:
 		return p.reuse(ctx, a)
 	}
 	return "", p.refusalOf(a, &oidc.Error{Code: oidc.InteractionRequired, Description: "the person must log in with a second factor", Reason: "second_factor"})
 }
 
-// refusalOf turns an error into a refusal that goes back to the client. What isn't the client's
-// to see, and what only fails now, is returned as it is.
+// refusalOf turns an error into a refusal that goes back to the client. It returns an error as
+// it is if the client may not see it, or if it is a failure that may pass.
 func (p *judge) refusalOf(a *asking, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	switch {
@@ -295,7 +296,8 @@ func (p *judge) refusalOf(a *asking, err error) error {
 	return p.reader.Refusal(&a.Request, a.Client, e)
 }
 
-// hinted reports whether who is logged in is who the id_token_hint names.
+// hinted reports whether the id_token_hint names the person who is logged in. It is true
+// without a hint or a login.
 func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 	if a.Request.Hint == "" || a.login == nil {
 		return true, nil
@@ -304,7 +306,7 @@ func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 	return subject == a.Request.Hint, err
 }
 
-// loginStep says what the login needs before it is good for the request; with StepDone, nothing.
+// loginStep says what the login needs before it satisfies the request; StepDone: nothing.
 func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	r, l := &a.Request, a.login
 	if l == nil {
@@ -318,7 +320,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 			return oidc.StepAccount, nil
 		}
 	} else if !hinted {
-		return "", &oidc.Error{Code: oidc.LoginRequired, Description: "somebody else logged in than whom id_token_hint names", Reason: "hint_mismatch"}
+		return "", &oidc.Error{Code: oidc.LoginRequired, Description: "the person who logged in is not the one that id_token_hint names", Reason: "hint_mismatch"}
 	}
 	need := a.need()
 	if l.Assurance() >= need {
@@ -336,8 +338,8 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	return oidc.StepSecondFactor, nil
 }
 
-// need is the assurance that the login must have: what is asked for, and not below
-// the client's floor.
+// need returns the assurance that the login must have: the one that is asked for, but at
+// least the client's floor.
 func (a *asking) need() factor.Assurance {
 	if a.Request.Portal() {
 		return a.Request.Assurance
@@ -345,7 +347,8 @@ func (a *asking) need() factor.Assurance {
 	return max(a.Request.Assurance, a.Client.Floor(a.Participant.Class))
 }
 
-// tooOld reports whether the login is too old for max_age, or for the client's own.
+// tooOld reports whether the login is too old for max_age or, in a request without it, for
+// the client's default.
 func (a *asking) tooOld(now time.Time) bool {
 	age := a.Request.MaxAge
 	if age == nil {
@@ -354,7 +357,7 @@ func (a *asking) tooOld(now time.Time) bool {
 	return age != nil && now.Sub(a.login.About.AuthTime) >= time.Duration(*age)*time.Second
 }
 
-// present returns a step with all that its page needs.
+// present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
 	step := oidc.Step{Kind: kind, Handle: a.handle, Request: a.Request.View(a.Standing)}
 	if kind == oidc.StepLogin || a.login == nil {
@@ -385,7 +388,7 @@ func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
 	return p.grantCode(ctx, a)
 }
 
-// finishPortal leads to the page of ours that was asked for.
+// finishPortal leads to the page of our own site that was asked for.
 func finishPortal(a *asking) oidc.Step {
 	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
 }
@@ -401,9 +404,9 @@ func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 	return step
 }
 
-// offline reports whether a request gets offline access: the client is
-// registered for it, and the person agrees now or has before (OpenID Connect Core
-// section 11). If not, it is as if it hadn't been asked for.
+// offline reports whether a request gets offline access: it asks for it, the client is
+// registered for it, and the person agrees now or agreed before (OpenID Connect Core
+// section 11). Otherwise the request is treated as if it didn't ask for it.
 func (p *judge) offline(ctx context.Context, a *asking) (bool, error) {
 	r := &a.Request
 	if !r.Has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {

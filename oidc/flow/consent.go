@@ -15,41 +15,42 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// needsConsent reports whether the person must agree before the request is
-// answered: to licenses, to showing a participant that is no department who they
-// are, because the client wants them asked, or because another program could pass
-// for it.
+// needsConsent reports whether the person must agree before the request is answered,
+// for one of these reasons: it asks for licenses; it shows who they are to a participant
+// that isn't a department; the client wants consent; another program could pose as the
+// client.
 func (a *asking) needsConsent() bool {
 	r := &a.Request
 	return r.Detail != nil || !r.Portal() && (r.Wants(request.PromptConsent) || a.uncertain() || len(a.consents()) > 0)
 }
 
-// uncertain reports whether nothing shows that it is really the client that asks:
-// it has no secret, and whatever program runs beside the browser can listen where
-// the answer goes, but for https. Without a look at who asks, such a program
-// would get a login with nobody noticing (RFC 8252 section 8.6).
+// uncertain reports whether another program could pose as the client: the client has no
+// secret, and its redirect URI isn't https, so that any program beside the browser can
+// listen there. If the person weren't asked, such a program would get a login unnoticed
+// (RFC 8252 section 8.6).
 func (a *asking) uncertain() bool {
 	return a.Client.Public() && !strings.HasPrefix(a.Request.RedirectURI, "https:")
 }
 
-// consents returns the scopes that the person must agree to. Where the participant
-// is no department: all that show who they are, and openid, by which it knows them
-// again for good, unless they agreed to that before. Where it isn't certain who
-// asks, or the client wants it so: those that show who they are, each time.
+// consents returns the scopes that the person must agree to. If the participant isn't a
+// department, these are openid, by which it recognizes the person for good, and the scopes
+// that show who they are, except those agreed to before. If it isn't certain who asks, or
+// the client wants consent, the person is asked for these scopes each time; a department
+// needs no consent to openid. If the client wants consent, offline_access is among them.
 func (a *asking) consents() []oidc.Scope {
 	r := &a.Request
 	switch {
 	case r.Portal():
 		return nil
 	case !a.Answered.IsZero():
-		return a.Consented // the form was sent twice: it showed what the first one did
+		return a.Consented // the form was sent twice: the second copy shows the same scopes
 	}
 	asked := r.Wants(request.PromptConsent)
 	again := asked || a.uncertain()
 	foreign := a.Participant.Class != identity.Government
 	var scopes []oidc.Scope
 	if foreign && (again || !slices.Contains(a.agreed, oidc.ScopeOpenID)) {
-		scopes = append(scopes, oidc.ScopeOpenID) // whatever is asked for: the token has the subject
+		scopes = append(scopes, oidc.ScopeOpenID) // even if it isn't asked for: every token has the subject
 	}
 	for _, s := range a.scopes() {
 		if s.Identifies() && (again || foreign && !slices.Contains(a.agreed, s)) || s == oidc.ScopeOffline && asked {
@@ -59,7 +60,7 @@ func (a *asking) consents() []oidc.Scope {
 	return scopes
 }
 
-// scopes returns those of the request's scopes that the login is good for.
+// scopes returns the request's scopes that the login's assurance suffices for.
 func (a *asking) scopes() []oidc.Scope {
 	if a.login == nil {
 		return a.Request.Scopes
@@ -67,7 +68,7 @@ func (a *asking) scopes() []oidc.Scope {
 	return oidc.ShownScopes(a.Request.Scopes, a.login.Assurance())
 }
 
-// facts say to a [oidc.Resolver] who asks whom.
+// facts returns what tells a [oidc.Resolver] who asks whom.
 func (a *asking) facts(who identity.Party) oidc.DetailFacts {
 	return oidc.DetailFacts{
 		Client: a.Client, Participant: a.Participant, Party: who, Assurance: a.login.Assurance(),
@@ -75,8 +76,8 @@ func (a *asking) facts(who identity.Party) oidc.DetailFacts {
 	}
 }
 
-// reuse answers prompt=none where consent is needed: with a recurring grant
-// that covers exactly what is asked for, and nothing else.
+// reuse decides on prompt=none where consent is needed: only a recurring grant that
+// covers exactly what is asked for takes the place of consent.
 func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	required := p.refusalOf(a, &oidc.Error{Code: oidc.ConsentRequired, Description: "the person must agree to what is asked for"})
 	if a.Request.Detail == nil || len(a.consents()) > 0 {
@@ -111,8 +112,8 @@ func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (
 	return view, nil
 }
 
-// form returns the one-use id of the consent form that shows so much to the
-// session: the same one however often the page is loaded.
+// form returns the one-use id of the session's consent form; shown is the hash of what
+// it shows. The id stays the same however often the page is loaded.
 func (a *asking) form(shown [32]byte) string {
 	return oidc.Derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), oidc.JoinScopes(a.consents()))
 }
@@ -127,7 +128,7 @@ func (f Find) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 
 // Decision is the answer of a consent form (StepConsent). If what was shown has changed, the
 // page is shown again. A form that is sent twice within a minute gets another code for the same
-// grant, while that is pending.
+// grant, while the grant is pending.
 type Decision oidc.Decision
 
 func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
@@ -136,7 +137,7 @@ func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 		return p.refuseAll(ctx, a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not agree", Reason: oidc.ReasonConsentRefused})
 	case d.Undecided:
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChoose})
-	case !oidc.SameText(a.form(d.Agreement.Shown), d.Form): // altered, or of another session: show what there is to agree to
+	case !oidc.SameText(a.form(d.Agreement.Shown), d.Form): // altered, or of another session
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChanged})
 	}
 	return d.agree(ctx, p, a)
@@ -174,15 +175,16 @@ func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 			return oidc.Step{}, err
 		}
 	}
-	// After the answer: what came of the same form before sees it as not yet agreed to.
+	// Only after the answer: a second copy of the form that arrives before the answer must
+	// still find these scopes not agreed to.
 	if err := p.judge.remember(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.grantCode(ctx, a)
 }
 
-// notGranted maps a refusal of the grant. What is wrong with the form is for the
-// person to see and not for the client.
+// notGranted maps a refusal of the grant. If the form is wrong, the person is told so, and
+// not the client.
 func (p *Service) notGranted(ctx context.Context, a *asking, err error) error {
 	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok || e.Code == oidc.TemporarilyUnavailable {
@@ -210,7 +212,7 @@ func (p *Service) refuseAll(ctx context.Context, a *asking, e *oidc.Error) (oidc
 
 func (p *Service) recordConsent(ctx context.Context, a *asking, result string) error {
 	record := p.c.Journal.Record
-	if result != journal.ResultOK { // the same form may come again and again
+	if result != journal.ResultOK { // the same form can be sent again and again
 		record = p.c.Journal.Repeating
 	}
 	if err := record(ctx, oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}.Did(journal.ActionConsent, a.Client.ID, result)); err != nil {
@@ -219,7 +221,7 @@ func (p *Service) recordConsent(ctx context.Context, a *asking, result string) e
 	return nil
 }
 
-// recall fills in what the person agreed to before, where that makes a difference.
+// recall loads what the person agreed to before, if that matters for the request.
 func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 	a.agreed = nil
 	if a.login != nil && a.remembers() {
@@ -228,15 +230,15 @@ func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 	return err
 }
 
-// remembers reports whether a consent at the client counts for later logins. It
-// doesn't where another program could pass for the client.
+// remembers reports whether a consent at the client counts for later logins. It doesn't
+// count at a department, which needs none, or if another program could pose as the client.
 func (a *asking) remembers() bool {
 	return !a.Request.Portal() && a.Participant.Class != identity.Government && !a.uncertain()
 }
 
 // remember stores that the person agreed to show the client some scopes.
 func (p *judge) remember(ctx context.Context, a *asking) error {
-	scopes := slices.DeleteFunc(slices.Clone(a.consents()), func(s oidc.Scope) bool { return s == oidc.ScopeOffline }) // that is asked for each time
+	scopes := slices.DeleteFunc(slices.Clone(a.consents()), func(s oidc.Scope) bool { return s == oidc.ScopeOffline }) // it is asked for each time
 	if !a.remembers() || len(scopes) == 0 {
 		return nil
 	}

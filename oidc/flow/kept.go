@@ -10,25 +10,25 @@ import (
 	"yizheng.internal/oidc/request"
 )
 
-// kept is an authorization request that waits for somebody, as it lies sealed
-// in [identity.Ephemeral] under the hash of its handle.
+// kept is an authorization request that waits for a person. It is stored sealed in
+// [identity.Ephemeral] under the hash of its handle.
 type kept struct {
 	Request   request.Request `json:"request"`
-	Browser   string          `json:"browser,omitempty"` // hash of the browser's cookie; empty: bound to none yet
-	Seed      string          `json:"seed"`              // its forms derive from it
-	Login     string          `json:"login,omitempty"`   // the session that was logged in to for this request
+	Browser   string          `json:"browser,omitempty"` // hash of the browser's cookie; empty: not bound yet
+	Seed      string          `json:"seed"`              // the key from which ids of forms and login cookies derive
+	Login     string          `json:"login,omitempty"`   // the session in which somebody logged in for this request
 	Confirmed string          `json:"confirmed,omitempty"`
 	Pushed    string          `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
-	Opened    bool            `json:"opened,omitempty"`  // a browser came back for it
-	Account   string          `json:"account,omitempty"` // of who showed who they are
+	Opened    bool            `json:"opened,omitempty"`  // a browser came back to it
+	Account   string          `json:"account,omitempty"` // the account that is logged in, if any
 	Began     time.Time       `json:"began"`
-	Asker     string          `json:"asker,omitempty"` // who takes room for it until then, as identity.OwnerOf says
+	Asker     string          `json:"asker,omitempty"` // its owner in the store while Account is empty
 
-	// Of a request that was answered: when, and by which form of which session.
+	// For an answered request: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`
 	Form     string    `json:"form,omitempty"`
 	Session  string    `json:"session,omitempty"`
-	// Consented is what that form asked agreement to.
+	// Consented has the scopes to which that form asked agreement.
 	Consented []oidc.Scope `json:"consented,omitempty"`
 }
 
@@ -38,24 +38,24 @@ type pushed struct {
 }
 
 const (
-	requestLife  = 30 * time.Minute // of a request whose page somebody sees
-	unopenedLife = 5 * time.Minute  // of one that no browser came back for
-	answeredLife = 5 * time.Minute  // of one that was answered: the page that says so needs it
+	requestLife  = 30 * time.Minute // life of a request whose page somebody sees
+	unopenedLife = 5 * time.Minute  // life of a request that no browser came back to
+	answeredLife = 5 * time.Minute  // life of an answered request: the page that says so needs it
 	pushedLife   = 90 * time.Second
-	keptTries    = 5 // of a change that loses against others
+	keptTries    = 5 // how many times a change is tried when others come first
 )
 
-// Kinds of what lies in [identity.Ephemeral]: beginnings of keys.
+// Kinds of values in [identity.Ephemeral].
 const (
 	keptRequest = "request"
 	keptPushed  = "pushed"
 
-	keptUsed = "oidc.used." // of counters: that a pushed request was used
+	keptUsed = "oidc.used." // begins the keys of counters; each says that a pushed request was used
 )
 
-// keeping returns in which part of the store a request is kept, on whose account,
-// and until when. What anybody can make lives shortly and gives way to
-// others; who has shown who they are has room of their own.
+// keeping returns in which part of the store a request is stored, for which owner, and
+// until when. A request that anybody can make lives for a short time and gives way to
+// others; people who have logged in have reserved room.
 func (p *shelf) keeping(ctx context.Context, k *kept, now time.Time) (identity.Keeping, error) {
 	how := identity.Keeping{Part: identity.PartOpened, Owner: k.Asker, Until: k.Began.Add(requestLife)}
 	if !k.Opened {
@@ -73,8 +73,8 @@ func (p *shelf) keeping(ctx context.Context, k *kept, now time.Time) (identity.K
 	return how, err
 }
 
-// beginning returns how a request is kept at first: on the account of who is logged
-// in, else of the network that asks.
+// beginning returns how a new request is stored: its owner is the account that is logged
+// in or, if there is none, the network that asks.
 func (p *shelf) beginning(ctx context.Context, a *asking) (how identity.Keeping, err error) {
 	a.Began = time.Now().UTC()
 	if a.Asker, err = p.asker(ctx, a.browser); err != nil {
@@ -86,12 +86,13 @@ func (p *shelf) beginning(ctx context.Context, a *asking) (how identity.Keeping,
 	return p.keeping(ctx, &a.kept, a.Began)
 }
 
-// asker returns the owner that stands for the network from which a browser asks.
+// asker returns the owner for the network from which a browser asks.
 func (p *shelf) asker(ctx context.Context, b oidc.Browser) (string, error) {
 	return identity.OwnerOf(ctx, p.c.Vault, identity.NetworkOf(b.Address))
 }
 
-// browserHash stands for a browser in what is kept for it.
+// browserHash returns the hash of the browser's cookie, which binds requests to the
+// browser; or "" without a cookie.
 func browserHash(b oidc.Browser) string {
 	if !b.ID.IsHandle() {
 		return ""
@@ -99,8 +100,8 @@ func browserHash(b oidc.Browser) string {
 	return b.ID.Hash().String()
 }
 
-// find returns a request that is kept for this browser, with what lies in the store, and
-// binds it to the browser if it is bound to none. From then on it is opened. ErrRequestGone.
+// find loads a request that is stored for this browser. It binds the request to the browser,
+// if it isn't bound yet, and marks it as opened. It returns ErrRequestGone if there is none.
 func (p *shelf) find(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*asking, error) {
 	a := &asking{handle: handle, browser: b}
 	for try := 1; ; try++ {
@@ -114,7 +115,8 @@ func (p *shelf) find(ctx context.Context, handle oidc.Secret, b oidc.Browser) (*
 	}
 }
 
-// load reads a request as it is kept now. ErrRequestGone, also if it is another browser's.
+// load reads a request as it is stored now. It returns ErrRequestGone if there is none, or
+// if it is another browser's.
 func (p *shelf) load(ctx context.Context, a *asking) error {
 	browser := browserHash(a.browser)
 	if p.c.Families == nil || !a.handle.IsHandle() || browser == "" {
@@ -131,21 +133,21 @@ func (p *shelf) load(ctx context.Context, a *asking) error {
 	return err
 }
 
-// note changes a request, at once in a, and where it is kept with the next save.
+// note changes a request: at once in a, and in the store with the next save.
 func (a *asking) note(change func(*kept)) {
 	change(&a.kept)
 	a.changes = append(a.changes, change)
 }
 
-// save stores what was noted. If the request changed meanwhile where it is kept, it is read
-// again, and the changes are made in what it is now. ErrRequestGone, a *GoneError if it was
-// answered meanwhile; then a is as it was answered.
+// save stores the noted changes. If the stored request changed meanwhile, save reads it again
+// and applies the changes to it. It returns ErrRequestGone if the request is gone, and a
+// *GoneError if it was answered meanwhile; then a is the answered request.
 func (p *shelf) save(ctx context.Context, a *asking) error {
 	if a.handle == (oidc.Secret{}) || len(a.changes) == 0 {
-		return nil // kept nowhere, or as it is
+		return nil // not stored, or unchanged
 	}
 	for try := 1; ; try++ {
-		err := error(identity.ErrChanged) // if it was kept just now: how it lies there isn't known yet
+		err := error(identity.ErrChanged) // a request stored just now is loaded first: a.sealed is nil
 		if a.sealed != nil {
 			err = p.swap(ctx, a)
 		}
@@ -167,7 +169,7 @@ func (p *shelf) save(ctx context.Context, a *asking) error {
 	}
 }
 
-// swap puts a request in the place of what was loaded. ErrRequestGone, identity.ErrChanged.
+// swap replaces the stored request that was loaded. Errors: ErrRequestGone, identity.ErrChanged.
 func (p *shelf) swap(ctx context.Context, a *asking) error {
 	how, err := p.moving(ctx, &a.before, &a.kept)
 	if err != nil {
@@ -183,8 +185,8 @@ func (p *shelf) swap(ctx context.Context, a *asking) error {
 	return err
 }
 
-// moving returns how a request is kept that changed: as before, unless it is opened,
-// somebody shows who they are, or it is answered.
+// moving returns how a changed request is stored: as before (a zero Keeping), unless the
+// change is that it was opened, somebody logged in, or it was answered.
 func (p *shelf) moving(ctx context.Context, before, after *kept) (identity.Keeping, error) {
 	if before.Opened && before.Account == after.Account && before.Answered.IsZero() == after.Answered.IsZero() {
 		return identity.Keeping{}, nil
@@ -192,15 +194,15 @@ func (p *shelf) moving(ctx context.Context, before, after *kept) (identity.Keepi
 	return p.keeping(ctx, after, time.Now())
 }
 
-// answer takes note that a request is answered now, by a form of a session, if one did. Of
-// two callers one succeeds; the other one gets a *GoneError, or a *RequestError if both
-// began with the same pushed request.
+// answer stores that a request is answered now; form and session say by what, or are empty.
+// Of two callers one succeeds. The other one gets a *GoneError, or a *RequestError if they
+// answer two requests that began with the same pushed request.
 func (p *shelf) answer(ctx context.Context, a *asking, form, session string) error {
 	if !a.Answered.IsZero() {
 		return p.gone(ctx, &a.kept)
 	}
 	now, consented := time.Now(), a.consents()
-	if a.handle != (oidc.Secret{}) { // or else it is answered without having been kept
+	if a.handle != (oidc.Secret{}) { // otherwise it was never stored
 		a.note(func(k *kept) { k.Answered, k.Form, k.Session, k.Consented = now, form, session, consented })
 	}
 	if err := p.save(ctx, a); err != nil {
@@ -208,8 +210,8 @@ func (p *shelf) answer(ctx context.Context, a *asking, form, session string) err
 	}
 	err := p.usePushed(ctx, a)
 	if err != nil && a.handle != (oidc.Secret{}) {
-		// Another request that began with the same one was answered: this one was by nobody, and
-		// its form, sent again, gets no answer.
+		// Another request that began with the same pushed request was answered. This one was
+		// answered by no form then, so a form that is sent again gets no code.
 		a.note(func(k *kept) { k.Form, k.Session = "", "" })
 		if e := p.save(ctx, a); e != nil {
 			return errors.Join(err, e)
@@ -218,7 +220,7 @@ func (p *shelf) answer(ctx context.Context, a *asking, form, session string) err
 	return err
 }
 
-// gone is the error of a request that was answered before.
+// gone returns the error for a request that was answered before.
 func (p *shelf) gone(ctx context.Context, k *kept) error {
 	if s, err := p.c.Clients.Standing(ctx, k.Request.Client); err == nil {
 		return &oidc.GoneError{Client: s.Client}

@@ -8,22 +8,22 @@ import (
 	"yizheng.internal/oidc/request"
 )
 
-// LogoutView is what the page that asks before logging out shows.
+// LogoutView is what the page shows that asks before logging out.
 type LogoutView struct {
 	Session   *oidc.Session  // nil: nobody is logged in
 	Client    *oidc.Client   // who asks, if known
-	Response  *oidc.Response // where to go afterwards; nil: nowhere
+	Response  *oidc.Response // where the browser goes afterwards; nil: nowhere
 	UILocales []string
 	// Refused says what is wrong with the request, for developers; nil: nothing is.
-	// The person can log out all the same, and isn't led anywhere afterwards.
+	// The person can still log out, but isn't led anywhere afterwards.
 	Refused *oidc.RequestError
 }
 
 // Logout takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
-// returns what its page shows. Nothing ends before the person says so. A request
-// that isn't good is still one to log out: only the way back is refused. The error
-// is a *RequestError without a Response if nobody can log in at this installation;
-// any other one says that something fails now.
+// returns what its page shows. No session ends before the person agrees. With an invalid
+// request, the person can still log out: only the way back to the client is refused. The
+// error is a *RequestError without a Response if nobody can log in at this installation;
+// any other error is a failure that may pass.
 func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Browser) (LogoutView, error) {
 	if p.c.Families == nil {
 		return LogoutView{}, request.PageError(nil, errNoLogins())

@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/oidc/session"
 )
 
-// Password is what somebody logs in with (StepLogin).
+// Password is a login name with a password (StepLogin).
 type Password struct {
 	Login    string // login name, phone or code number, as typed
 	Password string
@@ -24,7 +24,7 @@ func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 	account, err := w.check(ctx, p, a)
 	if c, ok := errors.AsType[*factor.Challenge](err); ok {
 		step, err := p.again(ctx, a, oidc.Problem{})
-		step.Challenge = c.Handle // there were too many tries: a code, before it is said whether the password was right
+		step.Challenge = c.Handle // too many tries: ask for a code before saying whether the password was right
 		return step, err
 	}
 	if e, ok := errors.AsType[*identity.Error](err); ok {
@@ -43,10 +43,10 @@ func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Ac
 	})
 }
 
-// repeat takes a login's form whose request was answered just now, most likely by the same
-// form: without scripts, nothing stops a second click. The password counts once more, unless
-// the first answer's cookie has arrived. Whatever is not right gets what every answered request
-// gets.
+// repeat takes a login form whose request was answered just now, most likely by the same
+// form: without scripts, nothing stops a second click. The password is checked again, unless
+// the browser has a session cookie already. If anything is wrong, the answer is the same as
+// for every answered request.
 func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine bool) (oidc.Step, error) {
 	if a.browser.Session == (oidc.Secret{}) {
 		gone := p.shelf.gone(ctx, &a.kept)
@@ -62,8 +62,8 @@ func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine boo
 	return p.answerTwice(ctx, a)
 }
 
-// sameLogin answers a request once more whose answer the password of an account logged in, if
-// this is its password again. It begins no session.
+// sameLogin answers a request again that was answered by a login with a password. It
+// succeeds if the account is the one that logged in then, and begins no session.
 func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Account) (oidc.Step, error) {
 	cookie := a.cookieFor(account)
 	l, err := p.c.Sessions.Same(ctx, cookie, account)
@@ -82,7 +82,7 @@ func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Acco
 
 // Confirmation is the code of a challenge (StepLogin).
 type Confirmation struct {
-	Challenge string // as [oidc.Step].Challenge said
+	Challenge string // see [oidc.Step].Challenge
 	Code      string
 }
 
@@ -101,13 +101,13 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 	return p.logIn(ctx, a, account, true)
 }
 
-// logIn makes a session of somebody whose password was right, and perhaps a code, too; the
-// browser's earlier session, if any, ends. If that was the same person's, it goes on instead,
-// under the new cookie and with this login's factors alone, so that what other clients have of
-// it lives on. ErrRequestGone if the account got another password since its own was checked.
+// logIn begins a session for somebody whose password was right; confirmed says that a code was
+// right, too. The browser's earlier session, if any, ends. If that session is the same person's,
+// it goes on instead, under the new cookie and with this login's factors alone, so that tokens of
+// other clients stay valid. ErrRequestGone if the account's password changed after the check.
 func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account, confirmed bool) (oidc.Step, error) {
-	// Checking took its time. What was answered meanwhile, as by "cancel" in another tab, logs
-	// nobody in, and ends no session.
+	// The check took a while. If the request was answered meanwhile, as by "cancel" in another
+	// tab, nobody is logged in, and no session ends.
 	if err := p.shelf.load(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
@@ -118,7 +118,7 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 		return sameLogin(ctx, p, a, account)
 	}
 	l, cookie, err := p.c.Sessions.Start(ctx, a.browser, account, a.cookieFor(account), byPassword)
-	if errors.Is(err, session.ErrOvertaken) { // the password that was checked is no more
+	if errors.Is(err, session.ErrOvertaken) { // the password changed after the check
 		return oidc.Step{}, oidc.ErrRequestGone
 	}
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 		p.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
 	}
 	step, err := p.next(ctx, a)
-	if _, late := errors.AsType[*oidc.GoneError](err); late { // by the same form, sent twice at once
+	if _, late := errors.AsType[*oidc.GoneError](err); late { // the same form, sent twice at once, came first
 		return p.answerTwice(ctx, a)
 	}
 	if err == nil && step.Kind == oidc.StepSecondFactor {
@@ -144,18 +144,18 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 	return step, err
 }
 
-// What a right password proves, and the code of a challenge.
+// What a right password proves, and what the right code of a challenge proves.
 var byPassword, byPhone = factor.Proof{Factor: factor.Password}, factor.Proof{Factor: factor.PhoneCode}
 
-// cookieFor returns the cookie of a login's session. It follows from the request's secret, so
-// that a form sent twice gets one cookie, in whatever order the answers arrive.
+// cookieFor returns the session cookie for a login. It is derived from the request's seed, so
+// that a form that is sent twice gets the same cookie, in whatever order the answers arrive.
 func (a *asking) cookieFor(account identity.Account) oidc.Secret {
 	return oidc.SecretOf(oidc.Derive(a.Seed, "login", account.ID, a.browser.Session.Reveal(), byPassword.String()))
 }
 
-// answerTwice answers a request once more that was answered less than a minute ago by the
-// login of this browser's session: its form was sent twice, and a browser shows the answer to
-// the second one. It gives another code for the same login, and nothing else.
+// answerTwice answers a request again that the login of this browser's session answered less
+// than a minute ago: the form was sent twice, and a browser shows the second answer. It gives
+// another code for the same login, and nothing else.
 func (p *Service) answerTwice(ctx context.Context, a *asking) (oidc.Step, error) {
 	if !a.answeredByLogin() || a.login == nil || a.login.ID != a.Session || a.login.ID != a.Login {
 		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)

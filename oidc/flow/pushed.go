@@ -13,12 +13,12 @@ import (
 	"yizheng.internal/oidc/request"
 )
 
-// requestURIPrefix begins the request_uri of a pushed request (RFC 9126 section 2.2).
+// requestURIPrefix is the prefix of the request_uri of a pushed request (RFC 9126 section 2.2).
 const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 
-// Push keeps the parameters of an authorization request for the authenticated
-// client (RFC 9126) and returns the request_uri, good for one use within its
-// life. Refusals are *Error and leave an event.
+// Push stores the parameters of an authorization request for the authenticated client
+// (RFC 9126) and returns its request_uri, which can be used once within its life. Refusals
+// are *Error; a refusal of the parameters is recorded as an event.
 func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameters, requestID string) (requestURI string, life time.Duration, err error) {
 	if p.c.Families == nil {
 		return "", 0, errNoLogins()
@@ -45,9 +45,9 @@ func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameter
 	return requestURIPrefix + handle.Reveal(), pushedLife, nil
 }
 
-// perBrowser returns the handle under which a browser's request is kept that it
-// began with this request_uri: the same one however often it comes, and another
-// one for each browser. A browser without a cookie has no such handle.
+// perBrowser returns the handle for the request that a browser begins with a request_uri.
+// For one browser it is always the same; each browser gets another one. For a browser
+// without a cookie it is a new handle each time.
 func perBrowser(s oidc.Secret, b oidc.Browser) oidc.Secret {
 	if !s.IsHandle() || !b.ID.IsHandle() {
 		return oidc.NewHandle()
@@ -59,9 +59,9 @@ func requestURIGone(c *oidc.Client) *oidc.RequestError {
 	return request.PageError(c, &oidc.Error{Code: oidc.InvalidRequestURI, Description: "the request_uri is unknown, expired, or was used before; begin again", Reason: oidc.ReasonRequestURIGone})
 }
 
-// loadPushed returns a pushed request for the client that pushed it. Looking at it
-// doesn't use it up, for whoever scans links looks, too: it is used when somebody's
-// request is answered that began with it.
+// loadPushed returns a pushed request for the client that pushed it. Loading doesn't use
+// it up, because link scanners load it, too: it is used up when a request that began with
+// it is answered.
 func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) (request.Request, error) {
 	if !uri.IsHandle() {
 		return request.Request{}, requestURIGone(&c)
@@ -74,8 +74,8 @@ func (p *shelf) loadPushed(ctx context.Context, c oidc.Client, uri oidc.Secret) 
 	return q.Request, err
 }
 
-// resume goes on with a pushed request that this browser has opened before.
-// ErrRequestGone if it hasn't.
+// resume goes on with a pushed request that this browser has opened before. It returns
+// ErrRequestGone if the browser hasn't.
 func (p *Service) resume(ctx context.Context, c oidc.Client, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
 	a, err := p.shelf.find(ctx, handle, b)
 	if err != nil {
@@ -90,13 +90,13 @@ func (p *Service) resume(ctx context.Context, c oidc.Client, handle oidc.Secret,
 	return p.next(ctx, a)
 }
 
-// usePushed uses up the pushed request that a request began with. Of several
-// browsers that have it open one is answered; the others are told that it is gone.
+// usePushed uses up the pushed request that a request began with. If several browsers have
+// opened it, one gets an answer, and the others are told that it is gone.
 func (p *shelf) usePushed(ctx context.Context, a *asking) error {
 	if a.Pushed == "" {
 		return nil
 	}
-	// Whatever began with it lives for requestLife at most, and began before.
+	// A request that began with it began within pushedLife and lives for requestLife at most.
 	n, err := p.c.Ephemeral.Count(ctx, keptUsed+a.Pushed, 1, requestLife+pushedLife, time.Now())
 	if err != nil {
 		return oidc.Unavailable(fmt.Errorf("using a pushed request: %w", err))

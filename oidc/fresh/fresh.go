@@ -1,5 +1,5 @@
-// Package fresh keeps what was read from a store for two seconds: long enough to spare most
-// readings, short enough for what another process ends or disables to be refused soon.
+// Package fresh caches what was read from a store for two seconds: long enough to spare most
+// reads, short enough to refuse soon what another process ended or disabled.
 package fresh
 
 import (
@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// Age is how long after another process changed something it may be taken for what it
-// was.
+// Age is how long a value is cached: for so long a change by another process may stay unseen.
 const Age = 2 * time.Second
 
-// Bounded keeps at most max values, those used lately. It has two halves:
-// when the new one is full, it becomes the old one and what was in that is
-// forgotten. Nothing needs sweeping. Safe for concurrent use.
+// Bounded keeps at most max values, those used most recently. It has two halves: when
+// the new half is full, it becomes the old half, and the values of the former old half
+// are forgotten. So nothing needs sweeping. Safe for concurrent use.
 type Bounded[K comparable, V any] struct {
 	mu       sync.Mutex
 	half     int
 	new, old map[K]V
 }
 
-// NewBounded returns one for at most max values.
+// NewBounded returns a Bounded for at most max values.
 func NewBounded[K comparable, V any](max int) *Bounded[K, V] {
 	return &Bounded[K, V]{half: max / 2, new: make(map[K]V)}
 }
@@ -70,29 +69,29 @@ func (c *Bounded[K, V]) Forget() {
 	c.new, c.old = make(map[K]V), nil
 }
 
-// Cache keeps what it read by an id for a short while. When it is time to
-// read anew, one caller does and the others wait. Errors aren't kept, so that
-// made-up ids push nothing out. Safe for concurrent use.
+// Cache keeps what it read by an id for a short while. When a cached value is too old, one
+// caller reads it again and the others wait. An id that isn't cached is read by every caller.
+// Errors aren't cached, so that made-up ids push nothing out. Safe for concurrent use.
 type Cache[V any] struct {
-	changes atomic.Int64 // counts forget and drop
+	changes atomic.Int64 // counts calls of Drop and Forget
 	read    func(ctx context.Context, id string) (V, error)
 	slots   *Bounded[string, *slot[V]]
 }
 
-// slot is the place of one id.
+// slot holds the value of one id.
 type slot[V any] struct {
 	turn chan struct{} // holds a token while somebody reads
 	mu   sync.Mutex
 	v    V
-	at   time.Time // when the reading of v began; zero if there is none
+	at   time.Time // when the read of v began; zero: v isn't read yet
 }
 
-// NewCache returns one for at most max values, which read reads by their ids.
+// NewCache returns a Cache for at most max values; read reads a value by its id.
 func NewCache[V any](max int, read func(context.Context, string) (V, error)) *Cache[V] {
 	return &Cache[V]{read: read, slots: NewBounded[string, *slot[V]](max)}
 }
 
-// Since returns a reading of id that isn't older than age.
+// Since returns the value of id, read no longer than age ago.
 func (c *Cache[V]) Since(ctx context.Context, id string, age time.Duration) (V, error) {
 	s, ok := c.slots.Load(id)
 	if ok {
@@ -121,26 +120,26 @@ func (c *Cache[V]) Since(ctx context.Context, id string, age time.Duration) (V, 
 	s.mu.Unlock()
 	if !ok {
 		c.slots.Store(id, s)
-		if c.changes.Load() != changes { // what we read may be from before the change
+		if c.changes.Load() != changes { // the value may have been read before the change
 			c.slots.Drop(id)
 		}
 	}
 	return v, nil
 }
 
-// Drop makes the next caller for an id read anew: this process changed it.
+// Drop makes the next caller for an id read it again, because this process changed it.
 func (c *Cache[V]) Drop(id string) {
 	c.changes.Add(1)
 	c.slots.Drop(id)
 }
 
-// Forget makes the next caller read anew: this process changed something.
+// Forget makes the next caller for any id read it again, because this process changed something.
 func (c *Cache[V]) Forget() {
 	c.changes.Add(1)
 	c.slots.Forget()
 }
 
-// within returns the slot's value if its reading began no longer than age ago.
+// within returns the slot's value, and whether its read began less than age ago.
 func (s *slot[V]) within(age time.Duration) (V, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -70,7 +70,7 @@ type Client struct {
 	Secrets     []SecretHash `json:"secrets"` // newest first; at most two are live
 
 	// For clients at which people log in.
-	RedirectURIs     []string       `json:"redirect_uris,omitempty"`             // compared as text; a loopback IP may have any port
+	RedirectURIs     []string       `json:"redirect_uris,omitempty"`             // compared byte by byte; loopback IPs: see client.Redirects
 	LogoutURIs       []string       `json:"post_logout_redirect_uris,omitempty"` // likewise
 	HomeURI          string         `json:"home_uri,omitempty"`                  // where people start again
 	Subject          SubjectType    `json:"subject_type,omitempty"`

@@ -25,8 +25,8 @@ func (p *Service) redeemCredentials(ctx context.Context, c oidc.Client, q Reques
 	return token.Tokens{Token: t}, err
 }
 
-// ownScopes reads which scopes a client asks for to act for itself. With none it gets all that
-// it is registered for, but those of people's logins.
+// ownScopes reads the scopes that a client asks for to act for itself. If it names none, it gets
+// all scopes that it is registered for, except those of people's logins.
 func ownScopes(c oidc.Client, param string) ([]oidc.Scope, error) {
 	scopes, err := oidc.ParseScopes(param)
 	if err != nil {

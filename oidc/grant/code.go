@@ -25,7 +25,7 @@ var authorizationCode = grantType{
 	(*Service).redeemCode,
 }
 
-// Authorization is what an authorization code yields, as it lies sealed under the
+// Authorization is what an authorization code yields. It is stored sealed under the
 // code's hash. The code itself is random and carries nothing.
 type Authorization struct {
 	Client      string      `json:"client"`
@@ -40,17 +40,17 @@ type Authorization struct {
 }
 
 const (
-	// keptCode and keptWrong begin keys in [identity.Ephemeral]: of codes, and of the
-	// counters of wrong tries with one.
+	// keptCode is the kind of codes in [identity.Ephemeral]. keptWrong begins the keys
+	// of the counters of wrong tries with a code.
 	keptCode  = "code"
 	keptWrong = "oidc.wrong."
 
 	codeLife   = time.Minute
-	wrongTries = 3         // with which a code ends
-	spentKept  = time.Hour // that a spent code is remembered longer than what it yielded
+	wrongTries = 3         // the code ends with this wrong try
+	spentKept  = time.Hour // how much longer a spent code is remembered than its family lives
 )
 
-// NewCode makes an authorization code that yields g, and keeps it for a minute.
+// NewCode makes an authorization code that yields g, and stores it for a minute.
 func (p *Service) NewCode(ctx context.Context, g Authorization) (oidc.Secret, error) {
 	g.Expires = time.Now().UTC().Add(codeLife)
 	code := oidc.NewHandle()
@@ -66,17 +66,17 @@ func (p *Service) NewCode(ctx context.Context, g Authorization) (oidc.Secret, er
 	return code, nil
 }
 
-// errCode is the one answer to codes that are unknown, expired, spent, or not
-// this client's: which it was stands in the event alone.
+// errCode returns the same answer for codes that are unknown, expired, spent, or another
+// client's. Only the event says which it was.
 func errCode(reason oidc.Reason) *oidc.Error {
 	e := oidc.BadGrant(reason, "the authorization code is unknown, expired, used before or not this client's")
 	e.Shown = "code_invalid"
 	return e
 }
 
-// redeemCode redeems an authorization code. Refusals are *Error, invalid_grant first of all. A
-// code that comes again ends what it yielded the first time (RFC 6749 section 4.1.2), even if
-// its thief hangs up at once.
+// redeemCode redeems an authorization code. Refusals are *Error, mostly invalid_grant. A code
+// that comes again ends what it yielded the first time (RFC 6749 section 4.1.2), even if its
+// thief hangs up at once.
 func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
 	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()
@@ -93,7 +93,7 @@ func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q Request) (tok
 	if err != nil {
 		return token.Tokens{}, err
 	}
-	// What was spent is a reuse, whatever this node's clock says of its payload.
+	// If an expired code was spent before, this is a reuse: this node's clock must not hide it.
 	if g.Client == c.ID && !time.Now().Before(g.Expires) {
 		return token.Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_expired")
 	}
@@ -133,16 +133,16 @@ func (g *Authorization) check(c oidc.Client, form url.Values) error {
 	case g.Challenge == "" && verifier != "":
 		return oidc.BadGrant(oidc.ReasonCodeVerifier, "there was no code_challenge in the authorization request")
 	case g.Challenge == "" && !c.WithoutPKCE:
-		return oidc.BadGrant(oidc.ReasonCodeVerifier, "the client is registered to use PKCE since; begin again")
+		return oidc.BadGrant(oidc.ReasonCodeVerifier, "the client is now registered to use PKCE; begin again")
 	case g.Challenge != "" && !verifies(g.Challenge, verifier):
 		return oidc.BadGrant(oidc.ReasonCodeVerifier, "code_verifier does not fit the code_challenge of the authorization request")
 	}
 	return nil
 }
 
-// wrong counts what its own client presents wrongly with a code, and ends the code with
-// the third: nobody who began the login needs more. What another client presents counts
-// for nothing, for whoever only read the code could end the login else.
+// wrong counts the wrong tries with a code by its own client, and ends the code with the
+// third: no honest client needs more. Tries by another client don't count: otherwise
+// anybody who has only read the code could end the login.
 func (p *Service) wrong(ctx context.Context, c oidc.Client, g *Authorization, hash oidc.HandleHash, refusal error) error {
 	if g.Client != c.ID {
 		return refusal
@@ -169,15 +169,15 @@ func verifies(challenge, verifier string) bool {
 	return oidc.SameText(challenge, base64.RawURLEncoding.EncodeToString(sum[:]))
 }
 
-// spendCode spends the code and stores the family that it yields, in one
-// transaction: whatever happens to what is kept in memory, no code is used twice.
+// spendCode spends the code and stores the family that it yields, in one transaction. So
+// no code is used twice, even if the ephemeral store loses or restores values.
 func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization, hash oidc.HandleHash, requestID string) (*token.Family, error) {
 	session := g.Session
 	if g.Offline {
 		session = ""
 	}
-	// Also for offline access the session must live now: who just logged out isn't
-	// to be there any more.
+	// The session must live now, even for offline access: somebody who has just logged
+	// out must not get it any more.
 	err := p.c.Families.CheckAbout(ctx, g.Session, &g.About)
 	if over, ok := errors.AsType[token.Over](err); ok {
 		return nil, oidc.BadGrant(oidc.Reason(over), "the login is over; begin again")
@@ -203,8 +203,8 @@ func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization
 	return f, nil
 }
 
-// codeGone refuses a code of which nothing is kept any more, or that has expired.
-// If it was used before, that is a reuse like any other; else reason says what it is.
+// codeGone refuses a code that isn't stored any more, or that has expired. If it was used
+// before, this is a reuse like any other; otherwise reason says what is wrong.
 func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleHash, requestID string, reason oidc.Reason) error {
 	spent, err := p.c.Families.IsSpent(ctx, hash)
 	if err != nil {
@@ -213,8 +213,8 @@ func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleH
 	if !spent {
 		return errCode(reason)
 	}
-	// Spending it once more tells which family was the first. Should the store have
-	// forgotten it just now, one is stored that never lived.
+	// Spending the code again tells which family was the first. If the store forgot the
+	// code just now, this stores a family that has ended already.
 	now := time.Now().UTC()
 	f, err := p.c.Families.New(ctx, c, "", now, token.About{})
 	if err != nil {
@@ -231,8 +231,8 @@ func (p *Service) codeGone(ctx context.Context, c oidc.Client, hash oidc.HandleH
 	return errCode(reason)
 }
 
-// codeReused ends what the first use of a code yielded, if it is the same client
-// that comes again, and returns the refusal.
+// codeReused ends what the first use of a code yielded, if the same client presents it
+// again, and returns the refusal.
 func (p *Service) codeReused(ctx context.Context, c oidc.Client, first, requestID string) error {
 	f, err := p.c.Families.Read(ctx, first)
 	if errors.Is(err, oidc.ErrNotFound) {
@@ -250,8 +250,8 @@ func (p *Service) codeReused(ctx context.Context, c oidc.Client, first, requestI
 	return errCode(oidc.ReasonCodeReuse)
 }
 
-// deliver activates the licenses' grant. What can't be delivered ends the family:
-// there must be no login with half of what was agreed to.
+// deliver activates the grant of licenses. If that fails, it ends the family: there must
+// be no login with only half of what was agreed to.
 func (p *Service) deliver(ctx context.Context, c oidc.Client, f *token.Family, hash oidc.HandleHash, requestID string) (jsontext.Value, error) {
 	if p.c.Licenses == nil {
 		return nil, errors.New("redeeming a code: there is no resolver for its grant")
@@ -260,7 +260,7 @@ func (p *Service) deliver(ctx context.Context, c oidc.Client, f *token.Family, h
 	if err == nil {
 		return details, nil
 	}
-	ctx, cancel := journal.ToTheEnd(ctx) // its time may be up
+	ctx, cancel := journal.ToTheEnd(ctx) // ctx may have expired
 	defer cancel()
 	if ending := p.c.Families.End(ctx, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionFamilyEnd, session.EndedByDelivery); ending != nil {
 		return nil, errors.Join(err, ending)

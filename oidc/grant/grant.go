@@ -1,6 +1,6 @@
-// Package grant redeems what clients bring to the token endpoint, one file a grant type:
-// authorization codes, refresh tokens, and their own credentials. A further one is a file and a
-// line of the table in this file; an endpoint that it needs beside the token endpoint is api/oauth's.
+// Package grant redeems what clients present at the token endpoint: authorization codes,
+// refresh tokens, and their own credentials. Each grant type has a file of its own and a line in
+// the table in this file. If a grant type needs a further endpoint, that belongs in api/oauth.
 package grant
 
 import (
@@ -31,10 +31,10 @@ type Config struct {
 	Vault     *vault.Vault
 	Licenses  Delivery // nil: there are none
 	Journal   *journal.Recorder
-	Step      func(name string) // is called at each step of a request: failpoints of tests
+	Step      func(name string) // called at each step of a request, for failpoints in tests
 }
 
-// Delivery delivers the licenses that were granted with a login. [oidc.Resolver] has it.
+// Delivery delivers the licenses that were granted with a login. An [oidc.Resolver] has its method.
 type Delivery interface {
 	// Deliver activates a grant for the authorization code with that hash, or
 	// renews a recurring one that is active, and returns the granted details, a
@@ -42,15 +42,15 @@ type Delivery interface {
 	Deliver(ctx context.Context, c oidc.Client, grant string, code [32]byte) (jsontext.Value, error)
 }
 
-// grantType is one of the ways to get a token. Whoever calls redeem has checked the request
-// with checkGrantType, and records its refusals.
+// grantType is one of the ways to get a token. The caller of redeem has checked the request
+// with checkGrantType, and records refusals.
 type grantType struct {
 	oidc.GrantRule
 	redeem func(p *Service, ctx context.Context, c oidc.Client, q Request) (token.Tokens, error)
 }
 
-// types are all that there are, in the order of the metadata. A further one is a file of its
-// own and a line here.
+// types are all grant types, in the order of the metadata. A new grant type needs a file of
+// its own and a line here.
 var types = []grantType{
 	authorizationCode,
 	refreshToken,
@@ -66,7 +66,8 @@ func find(g oidc.GrantType) (grantType, bool) {
 	return types[i], true
 }
 
-// Rules returns the rules of all grant types, for people's logins or without them.
+// Rules returns the rules of all grant types; people says whether to include those that need
+// people's logins.
 func Rules(people bool) (rules []oidc.GrantRule) {
 	for _, t := range types {
 		if people || !t.People {
@@ -76,13 +77,13 @@ func Rules(people bool) (rules []oidc.GrantRule) {
 	return rules
 }
 
-// RuleOf returns the rule of one of them; false if there is no such type.
+// RuleOf returns the rule of a grant type, or false if Rules doesn't include it.
 func RuleOf(g oidc.GrantType, people bool) (oidc.GrantRule, bool) {
 	t, ok := find(g)
 	return t.GrantRule, ok && (people || !t.People)
 }
 
-// Types names all grant types, likewise.
+// Types returns the names of the grant types whose rules Rules returns.
 func Types(people bool) (names []oidc.GrantType) {
 	for _, r := range Rules(people) {
 		names = append(names, r.Type)
@@ -93,12 +94,11 @@ func Types(people bool) (names []oidc.GrantType) {
 // Request is what an authenticated client sends to the token endpoint (RFC 6749 section 3.2).
 type Request struct {
 	Type      oidc.GrantType
-	Form      url.Values // all parameters, each once but resource
+	Form      url.Values // all parameters; only resource may be repeated
 	RequestID string     // for the event of a refusal
 }
 
-// Service redeems what clients bring to the token endpoint: one file a grant type.
-// Safe for concurrent use.
+// Service redeems what clients present at the token endpoint. Safe for concurrent use.
 type Service struct {
 	c Config
 }
@@ -107,7 +107,7 @@ type Service struct {
 func New(c Config) *Service { return &Service{c} }
 
 // Redeem returns what an authenticated client gets for a request of any grant type. Refusals
-// are *oidc.Error and leave an event, whatever is wrong: see [oidc.RefusedToken].
+// are *oidc.Error. They are recorded as [oidc.RefusedToken] says, except temporarily_unavailable.
 func (p *Service) Redeem(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
 	t, err := p.redeem(ctx, c, q)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code != oidc.TemporarilyUnavailable {
@@ -128,8 +128,8 @@ func (p *Service) redeem(ctx context.Context, c oidc.Client, q Request) (token.T
 	return g.redeem(p, ctx, c, q)
 }
 
-// checkGrantType checks what needs no look at what the client brings. What goes for a grant
-// type is checked here once more, whatever the client was registered for.
+// checkGrantType checks what doesn't depend on what the client presents. It checks the rule of
+// the grant type again, whatever the client is registered for.
 func (p *Service) checkGrantType(c oidc.Client, g oidc.GrantRule, resources []string) error {
 	switch {
 	case g.People && p.c.Families == nil, g.Secret && c.Public(), !c.Has(g.Type):

@@ -14,28 +14,28 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// refreshToken goes on with what a login yielded (RFC 6749 section 6).
+// refreshToken renews the tokens of a login (RFC 6749 section 6).
 var refreshToken = grantType{
 	oidc.GrantRule{Type: oidc.GrantRefresh, People: true, With: oidc.GrantCode},
 	(*Service).redeemRefresh,
 }
 
-// refreshGrace is how long the token before the newest gets the newest once
-// more: the answer that brought it may have been lost.
+// refreshGrace is how long the token before the newest one still gets the newest one: the
+// first answer with it may have been lost.
 const refreshGrace = 10 * time.Second
 
-// rotation is a genuine refresh token, and what is asked for with it.
+// rotation is a genuine refresh token, with what the client asks for.
 type rotation struct {
-	family    string // its id
+	family    string // the family's id
 	number    int64
-	scopes    []oidc.Scope     // none: those of before; more than those is invalid_scope
-	floor     factor.Assurance // of the client, as it is now
+	scopes    []oidc.Scope     // empty: those that were granted; any others are invalid_scope
+	floor     factor.Assurance // the client's present floor
 	requestID string
 }
 
-// redeemRefresh redeems a refresh token. The token is rotated; the one before it works once
-// more within 10 seconds and gets the same successor, only while that is unused. Any earlier
-// one ends the family, even if its thief hangs up at once. Refusals are *Error.
+// redeemRefresh redeems a refresh token and rotates it. For 10 seconds the redeemed token still
+// works and gets the same successor, as long as the successor is unused. Any older token ends
+// the family, even if its thief hangs up at once. Refusals are *Error.
 func (p *Service) redeemRefresh(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
 	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()
@@ -82,7 +82,7 @@ func (p *Service) rotate(ctx context.Context, c oidc.Client, r rotation) (*token
 			return nil, err
 		}
 		if f.Client == c.ID && f.EndedBy == session.EndedByRefresh {
-			// Perhaps in a process that died before the grant ended.
+			// The process that ended the family may have died before it ended the grant.
 			if err := p.c.Families.RevokeGrant(ctx, c, f, oidc.GrantTokenRevoked); err != nil {
 				return nil, err
 			}
@@ -90,7 +90,7 @@ func (p *Service) rotate(ctx context.Context, c oidc.Client, r rotation) (*token
 		if err := p.c.Families.CheckRefresh(ctx, c, f); err != nil {
 			return nil, err
 		}
-		if f.About().Assurance < r.floor { // it was set higher since the login
+		if f.About().Assurance < r.floor { // the floor was raised after the login
 			return nil, token.BadRefresh("refresh_assurance")
 		}
 		now := time.Now()
@@ -105,7 +105,7 @@ func (p *Service) rotate(ctx context.Context, c oidc.Client, r rotation) (*token
 				return nil, err
 			}
 			return nil, token.BadRefresh(oidc.ReasonRefreshReuse)
-		case r.number > f.Number: // of a database that was set back
+		case r.number > f.Number: // the database was restored from a backup
 			return nil, token.BadRefresh("refresh_unknown")
 		}
 		if again {

@@ -1,4 +1,4 @@
-// Package provider puts the rooms of the OpenID provider together: each gets what it uses.
+// Package provider assembles the OpenID provider from its packages and gives each what it uses.
 package provider
 
 import (
@@ -33,7 +33,7 @@ type Config struct {
 	Events       journal.Appender
 	Keyrings     *signing.Keyrings
 
-	// For people's logins; without Sessions there are none.
+	// For people's logins. Without Sessions, people can't log in.
 	Sessions  session.Store
 	Families  token.FamilyStore
 	Consents  consent.Store
@@ -41,28 +41,27 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
-	Factors   flow.Factors // checks what people show of themselves
+	Factors   flow.Factors // checks the proofs by which people log in
 	Vault     *vault.Vault
-	Resolver  oidc.Resolver // nil: no authorization details are taken
-	// Step, if set, is called with the name of each step of a request: failpoints of tests.
+	Resolver  oidc.Resolver // nil: authorization details aren't accepted
+	// Step, if set, is called with the name of each step of a request, for failpoints in tests.
 	Step func(name string)
 
-	SessionIdle time.Duration // a session unused for so long is over; default 30 minutes
-	SessionLife time.Duration // the longest that a session lives, however much it is used; default 12 hours
-	OfflineLife time.Duration // the longest that offline access lives; default 90 days
+	SessionIdle time.Duration // a session that is unused for so long ends; default 30 minutes
+	SessionLife time.Duration // the longest life of a session, even if it is used; default 12 hours
+	OfflineLife time.Duration // the longest life of offline access; default 90 days
 
 	Verifier *jose.Verifier // default: a new one
-	TokenTTL time.Duration  // of access tokens, in whole seconds; default and at most 5 minutes
+	TokenTTL time.Duration  // life of access tokens, in whole seconds; default and at most 5 minutes
 	Log      *slog.Logger   // default: discards
 }
 
-// Provider is the OpenID provider's rules. Safe for concurrent use.
+// Provider has the OpenID provider's rules. Safe for concurrent use.
 //
-// It keeps clients and participants that it read for at most 2 seconds, so
-// that a client or participant disabled by another process is refused, also
-// with tokens issued before, 2 seconds later at the latest; by this process at
-// once. The same holds for accounts that are disabled, wherever that is done, and
-// for sessions and families that end.
+// It caches clients and participants for at most 2 seconds. If this process disables one,
+// it is refused at once; if another process does, it is refused 2 seconds later at the
+// latest. That includes tokens issued before. The same holds for sessions and families
+// that end. An account that any process disables is refused within 2 seconds.
 type Provider struct {
 	Journal  *journal.Recorder
 	Clients  *client.Service
@@ -88,14 +87,14 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("issuer: %w", err)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil:
 		return nil, fmt.Errorf("issuer %q is not an absolute http or https URL", c.Issuer)
-	case c.Issuer != u.Scheme+"://"+u.Host: // forms and cookies are held to that origin
+	case c.Issuer != u.Scheme+"://"+u.Host: // forms and cookies belong to that origin
 		return nil, fmt.Errorf("issuer %q has a path, a query or a fragment", c.Issuer)
 	}
 	if c.TokenTTL == 0 {
 		c.TokenTTL = token.MaxTTL
 	}
 	if c.TokenTTL < time.Second || c.TokenTTL > token.MaxTTL || c.TokenTTL%time.Second != 0 {
-		return nil, fmt.Errorf("access tokens live whole seconds, 1 to 300: not %v", c.TokenTTL)
+		return nil, fmt.Errorf("access tokens live for 1 to 300 whole seconds, not %v", c.TokenTTL)
 	}
 	if err := c.checkLogins(); err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func New(c Config) (*Provider, error) {
 	return c.assemble(), nil
 }
 
-// assemble makes the rooms, each with what it uses.
+// assemble makes the services, each with what it uses.
 func (c *Config) assemble() *Provider {
 	p := &Provider{c: *c}
 	p.Journal = oidc.NewRecorder(c.Events, c.Log)
@@ -150,7 +149,7 @@ func (c *Config) assemble() *Provider {
 	return p
 }
 
-// authenticate lets only records through that were written here.
+// authenticate wraps the stores, so that they return only records that were written here.
 func (c *Config) authenticate() {
 	auth := c.Keyrings.Auth()
 	c.Clients = client.Authentic(c.Clients, auth)
@@ -178,7 +177,7 @@ func (c *Config) checkLogins() error {
 	c.SessionLife = cmp.Or(c.SessionLife, 12*time.Hour)
 	c.OfflineLife = cmp.Or(c.OfflineLife, 90*24*time.Hour)
 	if c.SessionIdle < time.Minute || c.SessionLife < c.SessionIdle || c.OfflineLife < c.SessionLife {
-		return errors.New("sessions are idle for a minute or more, live longer than that, and offline access longer still")
+		return errors.New("SessionIdle is at least a minute, SessionLife at least SessionIdle, and OfflineLife at least SessionLife")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/oidc/token"
 )
 
-// Stores are what a database keeps for the rooms of the provider, and for package
+// Stores are all stores that a database has for the provider's packages and for package
 // identity. A [Config] takes them one by one.
 type Stores interface {
 	client.Store

@@ -8,8 +8,8 @@ import (
 	"yizheng.internal/signing"
 )
 
-// OldRecords lists the records of sessions and families, for giving those of an
-// earlier version their authenticators.
+// OldRecords lists the records of sessions and families, so that those of an earlier
+// version can get their authenticators.
 type OldRecords interface {
 	// SessionsAfter returns up to limit sessions with an ID greater than after, by ID.
 	SessionsAfter(ctx context.Context, after string, limit int) ([]session.Record, error)

@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// readDetails reads authorization_details (RFC 9396). They come through PAR
-// alone, from a client that proved who it is and whose code nobody else can
-// redeem, so that no link made by others can ask for licenses.
+// readDetails reads authorization_details (RFC 9396). They are accepted only through
+// PAR, from a client that proved who it is and whose code nobody else can redeem. So
+// nobody else can make a link that asks for licenses.
 func (p *Reader) readDetails(ctx context.Context, r *Request, c oidc.Client, param string, pushed bool) error {
 	if param == "" {
 		return nil
@@ -43,14 +43,14 @@ func (p *Reader) readDetails(ctx context.Context, r *Request, c oidc.Client, par
 	return nil
 }
 
-// licenseAssurance is the assurance below which no license is seen.
+// licenseAssurance is the least assurance at which licenses are shown.
 const licenseAssurance = 2
 
-// maxDetailDepth is how deep arrays and objects may lie in each other.
+// maxDetailDepth is how deep arrays and objects may be nested.
 const maxDetailDepth = 8
 
-// parseDetails reads authorization_details: a JSON array of one detail of the
-// type license, with unique names.
+// parseDetails reads authorization_details: a JSON array with one detail of the type
+// license, whose objects have unique names.
 func parseDetails(param string) (jsontext.Value, error) {
 	refuse := func(reason oidc.Reason, description string) (jsontext.Value, error) {
 		return nil, &oidc.Error{Code: oidc.InvalidAuthorizationDetails, Description: description, Reason: reason}
@@ -80,8 +80,8 @@ func parseDetails(param string) (jsontext.Value, error) {
 	return details[0], nil
 }
 
-// shallow reports whether a text is JSON in which no more than maxDetailDepth
-// arrays and objects lie in each other.
+// shallow reports whether a text is JSON whose arrays and objects are nested no deeper
+// than maxDetailDepth.
 func shallow(text string) bool {
 	d := jsontext.NewDecoder(strings.NewReader(text))
 	for {

@@ -8,9 +8,10 @@ import (
 	"yizheng.internal/oidc/client"
 )
 
-// Logout returns who asks in a logout request (OpenID Connect RP-Initiated Logout 1.0), nil if
-// nobody says so, and where the browser is to go afterwards, nil if nowhere. Refusals are
-// *RequestError; with one of where to go, the client is known all the same.
+// Logout reads a logout request (OpenID Connect RP-Initiated Logout 1.0). It returns the client
+// that asks, or nil if the request names none, and where the browser goes afterwards, or nil if
+// nowhere. Refusals are *RequestError. If only the place to go to is refused, it returns the
+// client, too.
 func (p *Reader) Logout(ctx context.Context, params oidc.Parameters) (*oidc.Client, *oidc.Response, error) {
 	c, err := p.logoutClient(ctx, params["client_id"], params["id_token_hint"])
 	if err != nil {
@@ -20,7 +21,7 @@ func (p *Reader) Logout(ctx context.Context, params oidc.Parameters) (*oidc.Clie
 	return c, to, err
 }
 
-// logoutClient returns the client that asks, by its id or by an ID token of its.
+// logoutClient returns the client that asks, found by its id or by an ID token issued to it.
 func (p *Reader) logoutClient(ctx context.Context, id, hint string) (*oidc.Client, error) {
 	if hint != "" {
 		t, err := p.c.Tokens.ReadHint(ctx, hint)

@@ -1,5 +1,5 @@
-// Package request reads what comes to the authorization and logout endpoints: what may be
-// asked, what for, and where the answers go. It keeps nothing, and knows nobody who logs in.
+// Package request reads and checks requests to the authorization and logout endpoints, and says
+// where the answers go. It stores nothing, and doesn't know who is logged in.
 package request
 
 import (
@@ -25,11 +25,11 @@ import (
 type Config struct {
 	Issuer  string
 	Clients *client.Service
-	Tokens  *token.Service // reads ID tokens that are hints
-	Details Details        // nil: no authorization details are taken
+	Tokens  *token.Service // reads id_token_hint
+	Details Details        // nil: authorization details aren't accepted
 }
 
-// Details reads authorization details; [oidc.Resolver] does.
+// Details reads authorization details; an [oidc.Resolver] has this method.
 type Details interface {
 	Read(ctx context.Context, c oidc.Client, detail jsontext.Value) (oidc.Detail, error)
 }
@@ -42,8 +42,8 @@ type Reader struct {
 // New returns a reader.
 func New(c Config) *Reader { return &Reader{c} }
 
-// Request is an authorization request that passed every check that needs
-// nobody to be logged in.
+// Request is an authorization request that passed all checks that are possible before
+// somebody logs in.
 type Request struct {
 	ID     string `json:"id"` // random: no two are the same
 	Client string `json:"client,omitempty"`
@@ -60,10 +60,10 @@ type Request struct {
 	Hint      string           `json:"hint,omitempty"` // the subject that the id_token_hint names
 	Detail    *oidc.Detail     `json:"detail,omitempty"`
 
-	Path string `json:"path,omitempty"` // no client asks, but a page of ours
+	Path string `json:"path,omitempty"` // the page of our own site that asks, if no client does
 }
 
-// Destination is where an answer goes.
+// Destination is where an answer goes, and how.
 type Destination struct {
 	RedirectURI string            `json:"redirect_uri,omitempty"`
 	Mode        oidc.ResponseMode `json:"mode,omitempty"`
@@ -78,16 +78,16 @@ const (
 	PromptAccount = "select_account"
 )
 
-// Wants reports whether a value is among those of the prompt parameter.
+// Wants reports whether the prompt parameter has a value.
 func (r *Request) Wants(value string) bool { return slices.Contains(r.Prompts, value) }
 
-// Has reports whether a scope is asked for.
+// Has reports whether the request asks for a scope.
 func (r *Request) Has(s oidc.Scope) bool { return slices.Contains(r.Scopes, s) }
 
-// Portal reports whether a page of ours asks.
+// Portal reports whether a page of our own site asks, and no client.
 func (r *Request) Portal() bool { return r.Client == "" }
 
-// Hash stands for the request in a license grant.
+// Hash returns the hash by which a license grant refers to the request.
 func (r *Request) Hash() [32]byte { return sha256.Sum256([]byte(r.ID)) }
 
 // Longest parameters, in bytes.
@@ -96,12 +96,12 @@ const (
 	maxNonceBytes      = 512
 	maxText            = 256 // login_hint, ui_locales and others
 	maxDetailBytes     = 16 << 10
-	maxParametersBytes = 40 << 10 // of all: a kept request must fit in 64 KiB
-	challengeLength    = 43       // of base64url of SHA-256
+	maxParametersBytes = 40 << 10 // all together: a stored request must fit in 64 KiB
+	challengeLength    = 43       // the base64url of a SHA-256
 )
 
-// ParameterBounds returns how long the parameters of an authorization request may be,
-// in bytes, where that is limited beyond all of them together.
+// ParameterBounds returns the greatest lengths, in bytes, of those parameters of an
+// authorization request that have a limit of their own, beside the limit of all together.
 func ParameterBounds() map[string]int {
 	return map[string]int{
 		"redirect_uri": client.MaxURI, "state": MaxState, "nonce": maxNonceBytes, "id_token_hint": token.MaxHint, "login_hint": maxText,
@@ -109,25 +109,25 @@ func ParameterBounds() map[string]int {
 	}
 }
 
-// invalid refuses a request for a parameter.
+// invalid refuses a request because of a parameter.
 func invalid(reason oidc.Reason, description string) *oidc.Error {
 	return &oidc.Error{Code: oidc.InvalidRequest, Description: description, Reason: reason}
 }
 
-// PageError refuses a request on a page of ours: where it came from can't be trusted.
+// PageError refuses a request on a page of our own, because its origin can't be trusted.
 func PageError(c *oidc.Client, e *oidc.Error) *oidc.RequestError {
 	return &oidc.RequestError{Refusal: e, Client: c}
 }
 
-// Client returns the client that an authorization request names, and
-// whose people may log in.
+// Client returns the client that a request names. It refuses a client at which people
+// can't log in.
 func (p *Reader) Client(ctx context.Context, id string) (client.Standing, error) {
 	if id == "" {
 		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "client_id is missing", Reason: "client_missing"})
 	}
 	s, err := p.c.Clients.Standing(ctx, id)
 	if err == nil && !s.Client.Has(oidc.GrantCode) {
-		s, err = p.c.Clients.NewStanding(ctx, id) // it may have been registered a moment ago
+		s, err = p.c.Clients.NewStanding(ctx, id) // the grant type may have been registered a moment ago
 	}
 	if errors.Is(err, oidc.ErrNotFound) {
 		return client.Standing{}, PageError(nil, &oidc.Error{Code: oidc.UnauthorizedClient, Description: "no client has this client_id", Reason: "client_unknown"})
@@ -145,7 +145,7 @@ func (p *Reader) Client(ctx context.Context, id string) (client.Standing, error)
 }
 
 // Parse checks the parameters of an authorization request (RFC 6749 section
-// 4.1.1, OpenID Connect Core section 3.1.2.1). What is unknown is ignored.
+// 4.1.1, OpenID Connect Core section 3.1.2.1). It ignores unknown parameters.
 // Refusals are *RequestError.
 func (p *Reader) Parse(ctx context.Context, s client.Standing, params oidc.Parameters, pushed bool) (Request, error) {
 	r := Request{ID: oidc.NewHandle().Reveal(), Client: s.Client.ID}
@@ -162,8 +162,8 @@ func (p *Reader) Parse(ctx context.Context, s client.Standing, params oidc.Param
 	return r, nil
 }
 
-// ParsePushed is Parse for the parameters that an authenticated client pushes (RFC 9126). What
-// it refuses is an *Error, for no browser is there.
+// ParsePushed is Parse for the parameters that an authenticated client pushes (RFC 9126). Each
+// refusal is an *Error or unwraps to one: there is no browser that could take it to the client.
 func (p *Reader) ParsePushed(ctx context.Context, c oidc.Client, params oidc.Parameters) (Request, error) {
 	if id := params["client_id"]; id != "" && id != c.ID {
 		return Request{}, invalid("client_id_differs", "client_id is not the authenticated client")
@@ -179,8 +179,8 @@ func (p *Reader) ParsePushed(ctx context.Context, c oidc.Client, params oidc.Par
 	return r, err
 }
 
-// readDestination finds out where an answer may go. State and mode are taken
-// first of all, so that refusals of the rest arrive.
+// readDestination finds out where an answer may go. It reads state and mode before the
+// other parameters, so that the client gets the refusals of these.
 func (r *Request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	total := 0
 	for name, value := range params {
@@ -194,7 +194,7 @@ func (r *Request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	if uri == "" {
 		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is missing", Reason: "redirect_uri_missing"})
 	}
-	// Anybody may have made the link, so only its form is looked at before it is shown.
+	// Anybody can have made the link: the URI is shown only if it has the form of a URI.
 	if !client.IsURI(uri) {
 		return PageError(&c, &oidc.Error{Code: oidc.InvalidRequest, Description: "redirect_uri is not an absolute URI in ASCII of at most 512 characters", Reason: oidc.ReasonRedirectURIInvalid})
 	}
@@ -213,10 +213,10 @@ func (r *Request) readDestination(c oidc.Client, params oidc.Parameters) error {
 	return nil
 }
 
-// withObject adds what a request object (OpenID Connect Core section 6.1) says of
-// where its refusal goes. Objects are not supported, and nothing else of one is
-// read. Its signature doesn't matter for that: anybody could have made the same
-// request without an object.
+// withObject adds the parameters of a request object (OpenID Connect Core section 6.1) that
+// say where its refusal goes. Request objects are not supported, and nothing else of them is
+// read. The object's signature isn't checked: anybody could send the same parameters without
+// an object.
 func withObject(params oidc.Parameters) oidc.Parameters {
 	parts := strings.Split(params["request"], ".")
 	if len(parts) != 3 {
@@ -236,14 +236,14 @@ func withObject(params oidc.Parameters) oidc.Parameters {
 	}
 	params = maps.Clone(params)
 	for name, value := range map[string]string{"redirect_uri": object.RedirectURI, "response_mode": object.ResponseMode, "state": object.State} {
-		if value != "" { // what stands in the object counts for more
+		if value != "" { // the object's parameters take precedence
 			params[name] = value
 		}
 	}
 	return params
 }
 
-// readRest reads what remains when it is known where a refusal may go.
+// readRest reads the other parameters, once it is known where a refusal goes.
 func (p *Reader) readRest(ctx context.Context, r *Request, c oidc.Client, params oidc.Parameters, pushed bool) error {
 	if err := checkForm(c, params, pushed, r.State); err != nil {
 		return err
@@ -273,10 +273,10 @@ func (p *Reader) readRest(ctx context.Context, r *Request, c oidc.Client, params
 	return p.readDetails(ctx, r, c, params["authorization_details"], pushed)
 }
 
-// checkForm checks what decides how the answer comes back.
+// checkForm checks the parameters that say how the request came and how its answer goes back.
 func checkForm(c oidc.Client, params oidc.Parameters, pushed bool, state string) error {
 	switch {
-	case params["request"] != "": // first: state may be the object's
+	case params["request"] != "": // before state, which may come from the object
 		return &oidc.Error{Code: oidc.RequestNotSupported, Description: "request objects are not supported; push the parameters instead", Reason: "request_unsupported"}
 	case params["state"] != state:
 		return invalid("state_invalid", "state has at most 2048 bytes of visible ASCII")
@@ -298,8 +298,8 @@ func checkForm(c oidc.Client, params oidc.Parameters, pushed bool, state string)
 	return nil
 }
 
-// readPKCE reads the code challenge (RFC 7636). Only S256 is taken, and no
-// client may do without that isn't registered so: then nobody can downgrade.
+// readPKCE reads the code challenge (RFC 7636). It accepts only S256. A client must be
+// registered to go without PKCE, so that nobody can downgrade a request.
 func (r *Request) readPKCE(c oidc.Client, params oidc.Parameters) error {
 	challenge, method := params["code_challenge"], params["code_challenge_method"]
 	if challenge == "" && method == "" && c.WithoutPKCE {
@@ -318,8 +318,8 @@ func (r *Request) readPKCE(c oidc.Client, params oidc.Parameters) error {
 	return nil
 }
 
-// readScopes takes the scopes of a login. Unknown ones are ignored (OpenID
-// Connect Core section 3.1.2.1); known ones must be registered.
+// readScopes reads the scopes of a login. It ignores unknown scopes (OpenID Connect Core
+// section 3.1.2.1); the client must be registered for the others.
 func (r *Request) readScopes(c oidc.Client, param string) error {
 	scopes, err := oidc.ParseScopes(param)
 	if err != nil {
@@ -339,7 +339,7 @@ func (r *Request) readScopes(c oidc.Client, param string) error {
 	return nil
 }
 
-// readLogin reads what is said of the login and its pages.
+// readLogin reads the parameters about the login and its pages.
 func (r *Request) readLogin(params oidc.Parameters) error {
 	r.Nonce, r.LoginHint = params["nonce"], params["login_hint"]
 	locales, listed := Locales(params["ui_locales"])
@@ -376,8 +376,8 @@ func (r *Request) readLogin(params oidc.Parameters) error {
 	return nil
 }
 
-// Locales reads the parameter ui_locales (OpenID Connect Core section 3.1.2.1); false if it
-// can't be a list of language tags.
+// Locales reads the parameter ui_locales (OpenID Connect Core section 3.1.2.1). It returns
+// false if the parameter can't be a list of language tags.
 func Locales(param string) ([]string, bool) {
 	if len(param) > maxText || !IsVisible(param) {
 		return nil, false
@@ -391,8 +391,8 @@ func IsVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// leastAssurance returns the least assurance that acr_values name, 0 if none is
-// ours. Unknown values are ignored.
+// leastAssurance returns the least assurance that acr_values names, or 0 if it names
+// none. Unknown values are ignored.
 func leastAssurance(param string) (least factor.Assurance) {
 	for value := range strings.FieldsSeq(param) {
 		for n := factor.Assurance(1); n <= 3; n++ {
@@ -404,7 +404,7 @@ func leastAssurance(param string) (least factor.Assurance) {
 	return least
 }
 
-// Refusal takes an error back to the client.
+// Refusal returns a refusal that goes back to the client.
 func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.RequestError {
 	return &oidc.RequestError{Refusal: e, Client: &c, Response: p.ErrorResponse(&r.Destination, e)}
 }

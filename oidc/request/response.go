@@ -7,8 +7,8 @@ import (
 	"yizheng.internal/oidc"
 )
 
-// Response returns what takes the browser back with some parameters, and with
-// state and iss (RFC 9207), which are in every answer.
+// Response returns the response that takes the browser back to the client with some
+// parameters. It adds state, if there is one, and iss (RFC 9207), as in every answer.
 func (p *Reader) Response(d *Destination, params ...oidc.Parameter) *oidc.Response {
 	if d.State != "" {
 		params = append(params, oidc.Parameter{Name: "state", Value: d.State})
@@ -21,7 +21,7 @@ func (p *Reader) Response(d *Destination, params ...oidc.Parameter) *oidc.Respon
 	return r
 }
 
-// withQuery appends parameters to a registered URI's query, which is kept as it is.
+// withQuery appends parameters to a registered URI. The URI's own query stays unchanged.
 func withQuery(uri string, params ...oidc.Parameter) string {
 	var b strings.Builder
 	b.WriteString(uri)
@@ -44,9 +44,9 @@ func withQuery(uri string, params ...oidc.Parameter) string {
 	return b.String()
 }
 
-// ErrorResponse takes a refusal back (RFC 6749 section 4.1.2.1). A finer reason
-// stands in a parameter of its own, and as ever before the description, so that
-// programs can tell refusals apart that have one code.
+// ErrorResponse returns the response that takes a refusal back (RFC 6749 section 4.1.2.1).
+// The finer reason has a parameter of its own and also begins the description, so that
+// programs can tell refusals with the same code apart.
 func (p *Reader) ErrorResponse(d *Destination, e *oidc.Error) *oidc.Response {
 	description, reason := e.Description, e.ReasonShown()
 	if reason != "" && description != "" {

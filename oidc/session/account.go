@@ -12,19 +12,19 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// AccountState is what counts of an account while somebody is logged in.
+// AccountState is what matters about an account while somebody is logged in.
 type AccountState struct {
 	Party    string
-	Disabled bool // or gone
+	Disabled bool // or deleted
 	Proofing int
-	Factors  []factor.Name // that can be asked for
-	Password time.Time     // when it was set: sessions from before it are over
-	Barred   time.Time     // when it was disabled last: whatever is from before it is over
+	Factors  []factor.Name // factors that the account can be asked for
+	Password time.Time     // when the password was set; sessions from before end
+	Barred   time.Time     // when the account was disabled last; everything from before ends
 }
 
 const maxCachedAccounts = 16384
 
-// readAccount reads an account's state. One that is gone counts as disabled.
+// readAccount reads an account's state. A deleted account counts as disabled.
 func (p *Service) readAccount(ctx context.Context, id string) (AccountState, error) {
 	a, err := p.c.Identity.Account(ctx, id)
 	if errors.Is(err, identity.ErrNotFound) {

@@ -23,8 +23,8 @@ type Login struct {
 	State AccountState
 }
 
-// About is the sealed part of a session's record. It repeats the plain
-// columns that decide who is let in, so that a row can't be made another's.
+// About is the sealed part of a session's record. It repeats the plain columns that decide
+// who is let in, so that nobody can turn a row into another person's.
 type About struct {
 	Account   string         `json:"account"`
 	Party     string         `json:"party"`
@@ -32,41 +32,41 @@ type About struct {
 	AuthTime  time.Time      `json:"auth_time"`
 	Address   string         `json:"address,omitempty"`
 	UserAgent string         `json:"user_agent,omitempty"`
-	Seed      string         `json:"seed"` // sids derive from it
+	Seed      string         `json:"seed"` // the key from which sids are derived
 	Cookie    []byte         `json:"cookie"`
 	Expires   time.Time      `json:"expires"`
 }
 
-// Assurance is the least of what was proofed and how strong the login was.
+// Assurance returns the lesser of the identity's proofing and the login's strength.
 func (l *Login) Assurance() factor.Assurance {
 	return factor.All().Assurance(l.State.Proofing, l.About.Factors)
 }
 
-// SID returns the session's id at a client (OpenID Connect Back-Channel Logout
-// section 2.1): two clients can't tell that theirs are one session.
+// SID returns the session's id at a client (OpenID Connect Back-Channel Logout section
+// 2.1). Two clients can't tell that their ids belong to the same session.
 func (l *Login) SID(client string) string { return oidc.Derive(l.About.Seed, "sid", client)[:22] }
 
-// maxUserAgent is how much of a browser's name is kept.
+// maxUserAgent is how many bytes of a browser's User-Agent are stored.
 const maxUserAgent = 200
 
-// FormAgain is how long a form that was sent twice is answered again.
+// FormAgain is how long the second copy of a form that was sent twice is still answered.
 const FormAgain = time.Minute
 
 func sessionPlace(id string) vault.Place {
 	return vault.Place{Table: "sessions", Row: id, Column: "body"}
 }
 
-// live reports whether a session may be used: not ended, not too old, and not
+// live reports whether a session may be used: it hasn't ended, isn't too old, and wasn't
 // unused for too long.
 func (p *Service) live(s *Record, now time.Time) bool {
 	return s.Ended.IsZero() && now.Before(s.Expires) && now.Before(s.Seen.Add(p.c.Idle))
 }
 
-// readSessionRecord reads a session for its families. One that is gone has ended.
+// readSessionRecord reads a session for its families. A deleted session counts as ended.
 func (p *Service) readSessionRecord(ctx context.Context, id string) (Record, error) {
 	r, err := p.c.Store.LoadSession(ctx, id)
 	if errors.Is(err, oidc.ErrNotFound) {
-		return Record{ID: id}, nil // expired at the zero time
+		return Record{ID: id}, nil // its zero Expires means that it isn't live
 	}
 	if err != nil {
 		return Record{}, oidc.Unavailable(fmt.Errorf("session %s: %w", id, err))
@@ -75,14 +75,14 @@ func (p *Service) readSessionRecord(ctx context.Context, id string) (Record, err
 	return r, nil
 }
 
-// Lives reports whether the session of an id may be used, as of at most 2 seconds ago.
+// Lives reports whether the session with an id may be used. The answer is at most 2 seconds old.
 func (p *Service) Lives(ctx context.Context, id string) (bool, error) {
 	r, err := p.records.Since(ctx, id, fresh.Age)
 	return err == nil && p.live(&r, time.Now()), err
 }
 
-// Find returns the session of a browser, or nil if there is none that is
-// live. Using it counts as being seen.
+// Find returns the live session of a browser, or nil if there is none. A call counts as
+// a use of the session.
 func (p *Service) Find(ctx context.Context, b oidc.Browser) (*Login, error) {
 	if p.c.Store == nil || !b.Session.IsHandle() {
 		return nil, nil
@@ -105,10 +105,10 @@ func (p *Service) Find(ctx context.Context, b oidc.Browser) (*Login, error) {
 	if l.State.Disabled || !l.About.AuthTime.After(l.State.Barred) {
 		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByDisabled)
 	}
-	if l.About.AuthTime.Before(l.State.Password) { // whoever knew the old one is out
+	if l.About.AuthTime.Before(l.State.Password) { // whoever knows only the old password is logged out
 		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByPassword)
 	}
-	if now.Sub(r.Seen) >= p.c.Idle/15 { // so that using a session costs no write each time
+	if now.Sub(r.Seen) >= p.c.Idle/15 { // so that not every use costs a write
 		return l, p.seen(ctx, l, now)
 	}
 	return l, nil
@@ -137,8 +137,8 @@ func (p *Service) seal(ctx context.Context, l *Login) (err error) {
 	return err
 }
 
-// seen writes down that a session was used. Should another process have done so
-// just now, that is as good.
+// seen stores that a session was used. If another process changed the session just now, it
+// changes nothing.
 func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 	r := l.Record
 	r.Seen = now.UTC()
@@ -154,9 +154,10 @@ func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 	return nil
 }
 
-// Start begins a session of somebody whose first factor was checked, under the wanted
-// cookie if nobody had that before, or has the browser's go on if it is the same
-// person's. The same form less than a minute later gets the same session. ErrOvertaken.
+// Start begins a session for somebody whose first factor was checked. If the browser's session
+// is the same person's, that session goes on instead. Its cookie is the wanted one, unless
+// another session had that. The same form less than a minute later gets the same session.
+// Errors: ErrOvertaken.
 func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
 	state, err := p.admit(ctx, account)
 	if err != nil {
@@ -168,8 +169,8 @@ func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Ac
 	return p.newLogin(ctx, b, account, state, wanted, f)
 }
 
-// Same returns the session that Start with the same cookie made less than a minute ago,
-// or nil. ErrOvertaken.
+// Same returns the session that Start made with the same cookie less than a minute ago,
+// or nil. Errors: ErrOvertaken.
 func (p *Service) Same(ctx context.Context, cookie oidc.Secret, account identity.Account) (*Login, error) {
 	if _, err := p.admit(ctx, account); err != nil {
 		return nil, err
@@ -177,19 +178,19 @@ func (p *Service) Same(ctx context.Context, cookie oidc.Secret, account identity
 	return p.twice(ctx, cookie, account.ID)
 }
 
-// ErrOvertaken says that an account got another password since it was read.
+// ErrOvertaken says that an account's password was changed after the account was read.
 var ErrOvertaken = errors.New("the account's password was changed meanwhile")
 
-// admit returns the state of an account that was read for a login. ErrOvertaken.
+// admit returns the state of an account that was read for a login. Errors: ErrOvertaken.
 func (p *Service) admit(ctx context.Context, account identity.Account) (AccountState, error) {
-	p.accounts.Drop(account.ID) // it may have changed with this login
+	p.accounts.Drop(account.ID) // the login itself may have changed the account
 	state, err := p.Account(ctx, account.ID)
 	switch {
 	case err != nil:
 		return AccountState{}, err
 	case state.Disabled || state.Party != account.Party:
 		return AccountState{}, fmt.Errorf("logging in to account %s: it is disabled", account.ID)
-	case !state.Password.Equal(account.Password.Set): // the one that was checked is no more
+	case !state.Password.Equal(account.Password.Set): // the password changed after the check
 		return AccountState{}, ErrOvertaken
 	}
 	return state, nil
@@ -204,9 +205,9 @@ func (p *Service) twice(ctx context.Context, cookie oidc.Secret, account string)
 	return l, nil
 }
 
-// newLogin begins a session, or has the browser's go on if it is the same
-// person's, and ends it if it isn't. Its cookie is the wanted one, if nobody had
-// that before.
+// newLogin begins a session. If the browser's session is the same person's, that session goes
+// on instead; if it is somebody else's, it ends. The cookie is the wanted one, unless another
+// session had that.
 func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
 	var l, before *Login
 	cookie := wanted
@@ -218,7 +219,7 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 		l = &Login{State: state, About: About{Account: account.ID, Party: account.Party, Seed: oidc.NewHandle().Reveal()}}
 		if before != nil && before.About.Account == account.ID {
 			l.Record, l.About.Seed = before.Record, before.About.Seed
-			before = nil // it goes on
+			before = nil // this session goes on
 		}
 		if err = p.begin(ctx, l, b, cookie, f); err == nil {
 			break
@@ -227,7 +228,7 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 			if same, err := p.twice(ctx, wanted, account.ID); err != nil || same != nil {
 				return same, wanted, err // the same form, sent twice at once
 			}
-			cookie = oidc.NewHandle() // of a session that is over
+			cookie = oidc.NewHandle() // the wanted cookie belongs to a session that is over
 		} else if !errors.Is(err, oidc.ErrConflict) {
 			return nil, oidc.Secret{}, err
 		}
@@ -244,9 +245,8 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 	return l, cookie, nil
 }
 
-// begin stores a login that begins now, in a session that is new or has an ID
-// already, under a cookie: always another one, so that nobody can have planted it
-// (session fixation).
+// begin stores a login that begins now, in a new session or in one that has an ID already.
+// The session gets a new cookie, so that nobody can have planted it (session fixation).
 func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f factor.Proof) error {
 	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
@@ -281,7 +281,7 @@ func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oi
 	return nil
 }
 
-// clip shortens a text that anybody sent to at most n bytes of UTF-8 without control characters.
+// clip cuts a text from outside to at most n bytes of UTF-8 without control characters.
 func clip(s string, n int) string {
 	s = strings.ToValidUTF8(s, "")
 	if len(s) > n {
@@ -293,8 +293,8 @@ func clip(s string, n int) string {
 	return s
 }
 
-// StepUp adds a second factor that was checked to the session, and returns that with its
-// new cookie. ErrNoSession.
+// StepUp adds a second factor that was checked to the session. It returns the session with its
+// new cookie, or ErrNoSession.
 func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*Login, oidc.Secret, error) {
 	for try := 1; ; try++ {
 		l, err := p.Find(ctx, b)
@@ -329,12 +329,13 @@ func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*
 	}
 }
 
-// PasswordChanged has the session go on in which somebody changed the account's
-// password, having shown the old one just now, and returns its new cookie: it
-// begins anew, with the proof of the old password alone, and what clients have of it is over. The
-// account's other sessions end by the change. account is as the change left it.
-// ErrNoSession, also if the account got yet another password since, or the
-// browser used the session between the change and this.
+// PasswordChanged lets the session go on in which somebody has just changed the account's
+// password, and returns its new cookie. The login begins again, with the proof of the old
+// password alone, and tokens that clients got in the session before end. The account's other
+// sessions end because of the change. account is the account after the change.
+//
+// It returns ErrNoSession if there is no such session, if the password was changed again since,
+// or if the browser used the session between the change and this call.
 func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account identity.Account, f factor.Proof) (oidc.Secret, error) {
 	p.accounts.Drop(account.ID)
 	state, err := p.Account(ctx, account.ID)
@@ -352,7 +353,7 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 		if err != nil {
 			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
 		}
-		l, err := p.openSession(ctx, r) // Find would end it: it is from before the change
+		l, err := p.openSession(ctx, r) // Find would end the session, as it began before the change
 		if err != nil {
 			return oidc.Secret{}, err
 		}

@@ -14,19 +14,19 @@ import (
 
 // Config says what a Service works with.
 type Config struct {
-	Store    Store // as Authentic returns them; nil: nobody ever is logged in
+	Store    Store // as Authentic returns it; nil: nobody is ever logged in
 	Vault    *vault.Vault
 	Identity *identity.Service
 	Journal  *journal.Recorder
-	Idle     time.Duration     // a session unused for so long is over
-	Life     time.Duration     // the longest that a session lives, however much it is used
-	Step     func(name string) // is called at each step of a request: failpoints of tests
+	Idle     time.Duration     // a session that is unused for so long ends
+	Life     time.Duration     // the longest life of a session, even if it is used
+	Step     func(name string) // called at each step of a request, for failpoints in tests
 }
 
 // Service keeps the sessions of people who are logged in. Safe for concurrent use.
 //
-// A session that another process ends, and an account that is disabled, are seen 2 seconds
-// later at the latest; a session that this process ends, at once.
+// If another process ends a session, or any process disables an account, the service sees it
+// 2 seconds later at the latest. If this process ends a session, the service sees it at once.
 type Service struct {
 	c        Config
 	ended    func(ctx context.Context, party, session, reason string) error
@@ -42,8 +42,8 @@ func New(c Config) *Service {
 	return s
 }
 
-// OnEnd has f called after a session of a party ended, with the ids of both and why. It is
-// to be called once, before the service is used.
+// OnEnd sets the function that is called after a session of a party has ended, with the ids of
+// both and the reason. Call it once, before the service is used.
 func (s *Service) OnEnd(f func(ctx context.Context, party, session, reason string) error) {
 	s.ended = f
 }

@@ -11,20 +11,20 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Why sessions and families end, in events and in token.FamilyRecord.EndedBy.
+// Reasons why sessions and families end, for events and token.FamilyRecord.EndedBy.
 const (
 	EndedByLogout   = "logout"        // the person logged out
 	EndedByHolder   = "holder"        // the person ended it from elsewhere
 	EndedByReplaced = "replaced"      // somebody else logged in at the same browser
 	EndedByDisabled = "disabled"      // the account was disabled
-	EndedByPassword = "password"      // the account got another password
-	EndedByCode     = "code_reuse"    // its authorization code came twice
-	EndedByRefresh  = "refresh_reuse" // an old refresh token of it came
+	EndedByPassword = "password"      // the account's password was changed
+	EndedByCode     = "code_reuse"    // its authorization code was used twice
+	EndedByRefresh  = "refresh_reuse" // one of its old refresh tokens was used
 	EndedByClient   = "client"        // its client revoked it
-	EndedByDelivery = "undelivered"   // what it was for could not be delivered
+	EndedByDelivery = "undelivered"   // its licenses could not be delivered
 )
 
-// Show returns the session as others see it.
+// Show returns the session as other packages see it.
 func (p *Service) Show(ctx context.Context, l *Login) (oidc.Session, error) {
 	who, err := p.Party(ctx, l.About.Party)
 	if err != nil {
@@ -75,10 +75,10 @@ func (p *Service) Sessions(ctx context.Context, s oidc.Session) ([]oidc.Session,
 			return nil, err
 		}
 		if l.About.Party != s.Party.ID {
-			continue // a lookup key leads to it that isn't its person's
+			continue // somebody altered the lookup keys: they lead to another person's session
 		}
 		if l.About.AuthTime.Before(l.State.Password) || !l.About.AuthTime.After(l.State.Barred) {
-			continue // over, as soon as it is used
+			continue // its next use ends it
 		}
 		one := l.shown(s.Party)
 		one.Current = one.ID == s.ID
@@ -87,8 +87,8 @@ func (p *Service) Sessions(ctx context.Context, s oidc.Session) ([]oidc.Session,
 	return list, nil
 }
 
-// EndSession ends one of a person's sessions, by its id, with the families that
-// die with it. ErrNotFound if it is not that person's.
+// EndSession ends one of a person's sessions, by its id, and the families that end with
+// it. It returns ErrNotFound if the session isn't that person's.
 func (p *Service) EndSession(ctx context.Context, s oidc.Session, id, requestID string) error {
 	if !identity.ValidID(id) {
 		return oidc.ErrNotFound
@@ -110,8 +110,8 @@ func (p *Service) EndSession(ctx context.Context, s oidc.Session, id, requestID 
 	return p.endSession(ctx, l, oidc.Actor{ID: s.Account, RequestID: requestID}, EndedByHolder)
 }
 
-// LogOut ends the browser's session, with the families that die with it. It is
-// no error if nobody is logged in.
+// LogOut ends the browser's session, and the families that end with it. It is no error
+// if nobody is logged in.
 func (p *Service) LogOut(ctx context.Context, b oidc.Browser) error {
 	l, err := p.Find(ctx, b)
 	if err != nil || l == nil {
@@ -120,8 +120,8 @@ func (p *Service) LogOut(ctx context.Context, b oidc.Browser) error {
 	return p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByLogout)
 }
 
-// endSession ends a session, and then writes down that its families ended,
-// which they did with it.
+// endSession ends a session, which ends its families too, and then stores that these
+// ended.
 func (p *Service) endSession(ctx context.Context, l *Login, a oidc.Actor, reason string) error {
 	r := l.Record
 	e, err := p.c.Journal.Event(ctx, a.Did(journal.ActionSessionEnd, r.ID, reason))

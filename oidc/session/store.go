@@ -11,22 +11,22 @@ import (
 // Record is a login session as a store keeps it.
 type Record struct {
 	ID       string   // of identity.NewID
-	Cookie   [32]byte // SHA-256 of the session cookie; another one after each step up
+	Cookie   [32]byte // SHA-256 of the session cookie, which changes with each login and step-up
 	Revision int64    // counts updates, from 1
 	Created  time.Time
-	Seen     time.Time // last used, to within a few minutes
-	Expires  time.Time // the latest end, whatever the use
-	Ended    time.Time // logged out, or ended from elsewhere; zero: live
+	Seen     time.Time // last use, correct to a few minutes
+	Expires  time.Time // the latest end, even if it is used
+	Ended    time.Time // when it was logged out or otherwise ended; zero: live
 	Body     []byte    // sealed: account, party, factors, when, where
-	// Party leads to the person's sessions. Written with a new session, and not
-	// read back.
+	// Party has the lookup keys that lead to the person's sessions. They are written with
+	// a new session, and not read back.
 	Party []signing.Lookup
 
 	Auth []byte // see signing.Authenticator; read and written with the record
-	Mark []byte // its register, likewise; nil before revision 2
+	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
-// Store keeps sessions. Events given along are appended in the same
+// Store keeps sessions. Events passed to a method are appended in the same
 // transaction, as AppendEvents does: both are on disk, or neither. Every driver
 // passes storagetest.Sessions.
 type Store interface {
@@ -36,17 +36,17 @@ type Store interface {
 	LoadSession(ctx context.Context, id string) (Record, error)
 	// FindSession returns the session with that cookie, or ErrNotFound.
 	FindSession(ctx context.Context, cookie [32]byte) (Record, error)
-	// UpdateSession saves s if the stored revision is s.Revision, and counts it
-	// up; else ErrConflict. ErrExists if its Cookie is another session's. ID,
-	// Created and Party never change.
+	// UpdateSession saves s and counts its revision up, if the stored revision is
+	// s.Revision; otherwise ErrConflict. ErrExists if its Cookie is another session's.
+	// ID, Created and Party never change.
 	UpdateSession(ctx context.Context, s Record, es ...journal.Event) error
-	// ListSessions returns up to limit sessions to which one of the keys leads,
-	// that have not ended and expire after a time, newest first; of those made at
-	// the same time, the one with the greater ID.
+	// ListSessions returns up to limit sessions to which one of the keys leads, and that
+	// have not ended and expire after a time: the newest first, and among those made at
+	// the same time the greatest ID first.
 	ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error)
 }
 
-// Authentic returns sessions as they were written here.
+// Authentic returns a store that returns only sessions of s as they were written here.
 func Authentic(s Store, a *signing.Authenticator) Store {
 	return &authenticSessions{s, a}
 }
@@ -56,7 +56,7 @@ type authenticSessions struct {
 	auth *signing.Authenticator
 }
 
-// Facts returns what the authenticator of a record of that revision is made of.
+// Facts returns the facts from which the authenticator of the record is made, at a revision.
 func (s *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("sessions", s.ID, revision).Bytes(s.Cookie[:]).Time(s.Created, s.Seen, s.Expires, s.Ended).Sealed(s.Body)
 }
@@ -96,8 +96,8 @@ func (s *authenticSessions) LoadSession(ctx context.Context, id string) (Record,
 	return s.verify(s.Store.LoadSession(ctx, id))
 }
 
-// FindSession implements [Store]. The row that leads from a cookie to a session
-// decides nothing: the session itself must have that cookie.
+// FindSession implements [Store]. The row that leads from a cookie to a session isn't
+// trusted: the session itself must have that cookie.
 func (s *authenticSessions) FindSession(ctx context.Context, cookie [32]byte) (Record, error) {
 	r, err := s.verify(s.Store.FindSession(ctx, cookie))
 	if err == nil && r.Cookie != cookie {
@@ -106,7 +106,7 @@ func (s *authenticSessions) FindSession(ctx context.Context, cookie [32]byte) (R
 	return r, err
 }
 
-// ListSessions implements [Store], and leaves out what doesn't fit.
+// ListSessions implements [Store], and leaves out sessions that were altered.
 func (s *authenticSessions) ListSessions(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error) {
 	all, err := s.Store.ListSessions(ctx, party, at, limit)
 	if err != nil {

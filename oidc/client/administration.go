@@ -11,11 +11,11 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// MaxOverlap is the longest that an old secret lives on beside a new one.
+// MaxOverlap is the longest time that an old secret stays valid beside a new one.
 const MaxOverlap = 30 * 24 * time.Hour
 
-// CreateClient registers a client and returns it with its secret, which nobody
-// can be shown again; a public client has none. Refusals are *oidc.RegistrationError.
+// CreateClient registers a client and returns it with its secret, which can't be shown
+// again. A public client has no secret. Refusals are *oidc.RegistrationError.
 func (p *Service) CreateClient(ctx context.Context, a oidc.Actor, s Spec) (oidc.Client, oidc.Secret, error) {
 	c, err := newClient(s, p.c.Grants)
 	if err != nil {
@@ -46,7 +46,7 @@ func (p *Service) CreateClient(ctx context.Context, a oidc.Actor, s Spec) (oidc.
 	return c, secret, nil
 }
 
-// participant loads the participant that a client is to belong to.
+// participant loads the participant to which a new client will belong.
 func (p *Service) participant(ctx context.Context, id string) (identity.Participant, error) {
 	unknown := &oidc.RegistrationError{Reason: "participant_unknown", Detail: "a client belongs to a participant: give its id"}
 	if !identity.ValidID(id) {
@@ -59,11 +59,11 @@ func (p *Service) participant(ctx context.Context, id string) (identity.Particip
 	return owner, err
 }
 
-// UpdateClient registers a client anew, by a whole spec: what the spec leaves
-// out is gone. Its id, its participant (which the spec may leave out), its secrets
-// whether it is public, and at a client where people log in already their subjects
-// stay. Refusals are *oidc.RegistrationError; ErrNotFound if there is no such client,
-// and ErrConflict if revision isn't the client's any more: 0 is any.
+// UpdateClient replaces a client's registration by a complete spec: what the spec leaves
+// out is removed. These stay: the client's id, its participant (which the spec may leave
+// out), its secrets, whether it is disabled, whether it is public, and, if people log in
+// there already, its subject type. Refusals are *oidc.RegistrationError; ErrNotFound if
+// there is no such client; ErrConflict if revision isn't the client's any more (0 means any).
 func (p *Service) UpdateClient(ctx context.Context, a oidc.Actor, id string, revision int64, s Spec) (oidc.Client, error) {
 	n, err := s.checked(p.c.Grants)
 	if err != nil {
@@ -91,10 +91,9 @@ func (p *Service) UpdateClient(ctx context.Context, a oidc.Actor, id string, rev
 	return n, nil
 }
 
-// RotateSecret gives a client a new secret and returns it. The one before it
-// goes on for the overlap, 0 to [MaxOverlap]; any older one ends. Other
-// processes know the new secret as soon as it is used there. ErrNotFound if
-// there is no such client.
+// RotateSecret gives a client a new secret and returns it. The secret before it stays
+// valid for the overlap, 0 to [MaxOverlap]; any older one ends. Other processes accept
+// the new secret from its first use. ErrNotFound if there is no such client.
 func (p *Service) RotateSecret(ctx context.Context, a oidc.Actor, id string, overlap time.Duration) (oidc.Client, oidc.Secret, error) {
 	if overlap < 0 || overlap > MaxOverlap {
 		return oidc.Client{}, oidc.Secret{}, &oidc.RegistrationError{Reason: "overlap_invalid", Detail: "the old secret may live on for 0 to 30 days"}
@@ -112,9 +111,9 @@ func (p *Service) RotateSecret(ctx context.Context, a oidc.Actor, id string, ove
 	return c, secret, nil
 }
 
-// DisableClient ends a client's tokens and lets it get no more; see [Service]
-// for how soon. A client disabled already stays so. ErrNotFound if there is no
-// such client.
+// DisableClient ends a client's tokens and refuses it new ones; see [Service] for how
+// soon. A client that is disabled already stays so. ErrNotFound if there is no such
+// client.
 func (p *Service) DisableClient(ctx context.Context, a oidc.Actor, id string) (oidc.Client, error) {
 	c, err := p.changeClient(ctx, a, journal.ActionClientDisable, id, func(c oidc.Client, _ time.Time) (oidc.Client, error) {
 		c.Disabled = true
@@ -179,8 +178,8 @@ func (p *Service) Client(ctx context.Context, id string) (oidc.Client, error) {
 	return clientOf(record)
 }
 
-// ListClients returns up to limit clients with an ID greater than after, by
-// ID; of one participant, or of all if that is empty.
+// ListClients returns up to limit clients with an ID greater than after, by ID: those of
+// one participant, or of all if participant is empty.
 func (p *Service) ListClients(ctx context.Context, participant, after string, limit int) ([]oidc.Client, error) {
 	records, err := p.c.Clients.ListClients(ctx, participant, after, limit)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// Standing is a client and its participant as they were when they were read.
+// Standing is a client and its participant, as they were read from the stores.
 type Standing struct {
 	Client      oidc.Client
 	Participant identity.Participant
@@ -20,13 +20,13 @@ type Standing struct {
 
 const (
 	maxCachedClients = 4096
-	// renewed is how old a reading may be for a secret to be called wrong: it may be
-	// new. It also keeps readings for wrong secrets apart.
+	// renewed is the greatest age of a reading by which a secret is refused, because the
+	// secret may be new. It also limits how often wrong secrets cause readings.
 	renewed = 200 * time.Millisecond
 )
 
-// readStanding reads a client with its participant. An unknown client is
-// ErrNotFound; storage that doesn't answer is *Error temporarily_unavailable.
+// readStanding reads a client with its participant. It returns ErrNotFound for an unknown
+// client, and *Error temporarily_unavailable if the storage doesn't answer.
 func (p *Service) readStanding(ctx context.Context, id string) (Standing, error) {
 	record, err := p.c.Clients.LoadClient(ctx, id)
 	if errors.Is(err, oidc.ErrNotFound) {
@@ -49,7 +49,8 @@ func (p *Service) readStanding(ctx context.Context, id string) (Standing, error)
 	return Standing{client, participant}, nil
 }
 
-// Refusal says why the client may not act now, by reason code and in words; both are empty if it may.
+// Refusal says why the client may not act now, as a reason code and in words. Both are empty if
+// it may act.
 func (s Standing) Refusal() (reason oidc.Reason, description string) {
 	switch {
 	case s.Client.Disabled:
@@ -68,13 +69,13 @@ type Credentials struct {
 	RequestID string // for the event of a refusal
 }
 
-// errCredentials is the one answer to an unknown client and to a wrong secret.
+// errCredentials returns the same answer for an unknown client and for a wrong secret.
 func errCredentials() error {
 	return &oidc.Error{Code: oidc.InvalidClient, Description: "client authentication failed", Reason: "credentials"}
 }
 
-// believes reports whether the credentials are a client's: of one that is
-// public none are needed, and with AuthNone no other is believed.
+// believes reports whether the credentials are a client's. With AuthNone they are right
+// only for a public client, and only without a secret.
 func believes(c oidc.Client, p Credentials) bool {
 	matches := matches(c, p.Secret, time.Now())
 	if p.Method == oidc.AuthNone {
@@ -83,17 +84,16 @@ func believes(c oidc.Client, p Credentials) bool {
 	return matches
 }
 
-// Authenticate returns the client whose credentials these are. A client that
-// is unknown and a secret that is wrong are one error, *Error invalid_client,
-// after the same work of comparing. A right secret of a client that is
-// disabled, or not registered for the method, is refused by name and leaves an
-// event. Also *Error temporarily_unavailable.
+// Authenticate returns the client whose credentials these are. An unknown client and a wrong
+// secret get the same error, *Error invalid_client, after the same work of comparing. If the
+// secret is right, but the client is disabled or not registered for the method, the refusal
+// says so and leaves an event. It also returns *Error temporarily_unavailable.
 func (p *Service) Authenticate(ctx context.Context, c Credentials) (oidc.Client, error) {
 	s, err := p.Standing(ctx, c.ID)
 	if err != nil && !errors.Is(err, oidc.ErrNotFound) {
 		return oidc.Client{}, err
 	}
-	ok := believes(s.Client, c) // the zero Client, if unknown
+	ok := believes(s.Client, c) // an unknown client is the zero Client
 	if !ok && err == nil {
 		// The secret may have been made a moment ago, by another process.
 		if s, err = p.NewStanding(ctx, c.ID); err != nil {
@@ -117,12 +117,14 @@ func (p *Service) Standing(ctx context.Context, id string) (Standing, error) {
 	return p.standingOf(ctx, id, fresh.Age)
 }
 
-// NewStanding is Standing as of a moment ago: for what may have been registered just now.
+// NewStanding is Standing with a reading of at most 200 milliseconds ago, for what may have been
+// registered just now.
 func (p *Service) NewStanding(ctx context.Context, id string) (Standing, error) {
 	return p.standingOf(ctx, id, renewed)
 }
 
-// standingOf returns a reading no older than age. What can't be an id isn't looked up.
+// standingOf returns a client with its participant, as of at most age ago. It doesn't look up
+// what can't be an id.
 func (p *Service) standingOf(ctx context.Context, id string, age time.Duration) (Standing, error) {
 	if !identity.ValidID(id) {
 		return Standing{}, oidc.ErrNotFound
@@ -130,7 +132,7 @@ func (p *Service) standingOf(ctx context.Context, id string, age time.Duration) 
 	return p.standings.Since(ctx, id, age)
 }
 
-// admits checks what only a client that knows its secret may learn.
+// admits returns the refusals that only a client that knows its secret may learn.
 func (s Standing) admits(m oidc.AuthMethod) *oidc.Error {
 	if reason, description := s.Refusal(); reason != "" {
 		return &oidc.Error{Code: oidc.InvalidClient, Description: description, Reason: reason}

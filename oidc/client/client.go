@@ -1,5 +1,5 @@
-// Package client keeps participants and their clients: it registers and changes them, says
-// which redirect URIs are a client's, and authenticates clients by their secrets.
+// Package client manages participants and their clients: it registers and changes them, checks
+// redirect URIs, and authenticates clients by their secrets.
 package client
 
 import (
@@ -13,16 +13,15 @@ import (
 type Config struct {
 	Clients      Store                 // as Authentic returns them
 	Participants identity.Participants // as identity.AuthenticParticipants returns them
-	Grants       []oidc.GrantRule      // of the grant types for which clients are registered
+	Grants       []oidc.GrantRule      // rules of the grant types for which clients can be registered
 	Journal      *journal.Recorder
 }
 
-// Service keeps clients and participants: it registers them, changes them, and says
-// whose credentials are a client's. Safe for concurrent use.
+// Service registers and changes clients and participants, and authenticates clients. Safe
+// for concurrent use.
 //
-// It keeps what it read for at most 2 seconds, so that a client or participant that
-// another process disables is refused 2 seconds later at the latest; one that this process
-// disables, at once.
+// It caches what it read for at most 2 seconds. If another process disables a client or a
+// participant, it is refused 2 seconds later at the latest; if this process does, at once.
 type Service struct {
 	c         Config
 	standings *fresh.Cache[Standing]

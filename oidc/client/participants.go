@@ -14,8 +14,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// CreateParticipant connects an organization. Its parent, if it has one, must
-// be there. Refusals are *identity.Error, and identity.ErrExists if its code is taken.
+// CreateParticipant connects an organization. Its parent, if it has one, must exist.
+// Refusals are *identity.Error, and identity.ErrExists if its code is taken.
 func (p *Service) CreateParticipant(ctx context.Context, a oidc.Actor, s identity.Spec) (identity.Participant, error) {
 	n, err := identity.NewParticipant(s)
 	if err != nil {
@@ -33,11 +33,11 @@ func (p *Service) CreateParticipant(ctx context.Context, a oidc.Actor, s identit
 	return n, nil
 }
 
-// UpdateParticipant saves a participant that was loaded and then changed:
-// disabled or enabled, renamed, moved below another parent, succeeded. Its code
-// stays. The clients of a disabled one are refused; see [Service] for how
-// soon. Refusals are *identity.Error, identity.ErrNotFound, and
-// identity.ErrConflict if it was changed since it was loaded.
+// UpdateParticipant saves a participant that was loaded and then changed, such as
+// disabled or enabled, renamed, moved below another parent, or succeeded. Its code never
+// changes. The clients of a disabled participant are refused; see [Service] for how soon.
+// Refusals are *identity.Error, identity.ErrNotFound, and identity.ErrConflict if somebody
+// else changed the participant since it was loaded.
 func (p *Service) UpdateParticipant(ctx context.Context, a oidc.Actor, n identity.Participant) (identity.Participant, error) {
 	old, err := p.Participant(ctx, n.ID)
 	if err != nil {
@@ -64,8 +64,8 @@ func (p *Service) UpdateParticipant(ctx context.Context, a oidc.Actor, n identit
 	return n, nil
 }
 
-// participantAction returns the action for the event of a change: its own name
-// where it is one thing that changed.
+// participantAction returns the action for the event of a change. Renaming, disabling and
+// enabling alone have actions of their own.
 func participantAction(old, n identity.Participant) journal.Action {
 	same := old
 	same.Name, same.Disabled, same.Updated, same.Revision = n.Name, n.Disabled, n.Updated, n.Revision
@@ -82,11 +82,11 @@ func participantAction(old, n identity.Participant) journal.Action {
 	return journal.ActionParticipantEnable
 }
 
-// maxDepth is how many participants may stand above one another.
+// maxDepth is how many superiors a participant may have, one above the other.
 const maxDepth = 16
 
-// checkRelations checks that the participant's parent and successor are there,
-// and that nobody is his own superior.
+// checkRelations checks that the participant's parent and successor exist, and that the
+// participant isn't above itself.
 func (p *Service) checkRelations(ctx context.Context, n identity.Participant) error {
 	if n.Successor != "" {
 		if _, err := p.c.Participants.LoadParticipant(ctx, n.Successor); err != nil {

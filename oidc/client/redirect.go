@@ -13,13 +13,13 @@ import (
 // MaxURI is the longest URI of a client, in bytes.
 const MaxURI = 512
 
-// checkURI says what is wrong with a URI that a client wants to be registered
-// for, to follow "a redirect URI"; "" if it is good.
+// checkURI says what is wrong with a URI that is to be registered for a client, or returns
+// "". The text is made to follow words such as "a redirect URI".
 func checkURI(raw string, public bool) string {
 	if raw == "" || len(raw) > MaxURI {
 		return "has 1 to 512 characters"
 	}
-	// Wildcards and templates are matched nowhere.
+	// Wildcards and templates are never matched.
 	if !uriCharacters(raw) || strings.Contains(raw, "*") {
 		return "holds a character that has no place in a URI, or a wildcard"
 	}
@@ -52,9 +52,8 @@ func checkURI(raw string, public bool) string {
 	return "is neither https nor, for a native app, a scheme with a dot in it (RFC 8252 section 7.1)"
 }
 
-// IsURI reports whether a text has the form of an absolute URI (RFC 3986): only
-// such a one is shown to anybody, for else a link could put a text of its maker's
-// on an official page.
+// IsURI reports whether a text has the form of an absolute URI (RFC 3986). Pages show
+// nothing else: otherwise the maker of a link could put any text on an official page.
 func IsURI(s string) bool {
 	if s == "" || len(s) > MaxURI || !uriCharacters(s) {
 		return false
@@ -63,7 +62,7 @@ func IsURI(s string) bool {
 	return err == nil && u.Scheme != ""
 }
 
-// uriCharacters reports whether a text consists of characters that a URI may have.
+// uriCharacters reports whether a text has only characters that a URI may have.
 func uriCharacters(s string) bool {
 	for _, c := range []byte(s) {
 		if c <= 0x20 || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
@@ -78,8 +77,8 @@ func WebURI(uri string) bool {
 	return strings.HasPrefix(uri, "https:") || strings.HasPrefix(uri, "http:")
 }
 
-// reservedInQuery reports whether a query has a parameter of an authorization
-// response, which a client could not tell from ours.
+// reservedInQuery reports whether a query has a parameter with a name that authorization
+// responses use: a client could not tell it from ours.
 func reservedInQuery(query string) bool {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -88,8 +87,8 @@ func reservedInQuery(query string) bool {
 	return slices.ContainsFunc([]string{"code", "state", "iss", "error", "error_description", "error_uri", "reason"}, values.Has)
 }
 
-// plainPort reports whether a URI has no port, or one of 1 to 65535 in decimal without
-// leading zeros. Browsers send others elsewhere than they say, or nowhere.
+// plainPort reports whether a URI has no port, or a port of 1 to 65535 in decimal without
+// leading zeros. With any other port, browsers go to another port than it says, or nowhere.
 func plainPort(u *url.URL) bool {
 	port := u.Port()
 	if port == "" {
@@ -104,13 +103,13 @@ func isLoopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// Redirects reports whether a client may be answered at a redirect URI: one
-// of those registered, byte by byte, but for the port of a public client's
-// loopback IP (RFC 8252 section 7.3).
+// Redirects reports whether a client may be answered at a redirect URI. The URI must equal
+// a registered one byte by byte, except for the port of a public client's loopback IP
+// (RFC 8252 section 7.3).
 func Redirects(c oidc.Client, raw string) bool { return MatchesURI(c.RedirectURIs, raw, c.Public()) }
 
-// MatchesURI reports whether a URI is one of those registered, byte by byte; with anyPort,
-// for a registered loopback IP, whatever its port.
+// MatchesURI reports whether a URI equals a registered one byte by byte. With anyPort, the
+// port of a registered loopback IP may differ.
 func MatchesURI(registered []string, raw string, anyPort bool) bool {
 	for _, r := range registered {
 		if r == raw || anyPort && sameButPort(r, raw) {
@@ -134,8 +133,8 @@ func sameButPort(registered, raw string) bool {
 	return raw == "http://"+u.Host+strings.TrimPrefix(registered, "http://"+r.Host)
 }
 
-// Differs says how a URI differs from the registered one nearest to it, without
-// quoting that: such as "the port differs".
+// Differs says how a URI differs from the nearest registered one, such as "the port
+// differs", without quoting the registered one.
 func Differs(registered []string, raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {

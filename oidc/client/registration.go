@@ -13,7 +13,7 @@ import (
 	"yizheng.internal/signing/jose"
 )
 
-// Spec is what is said of a client when it is registered or changed.
+// Spec describes a client that is registered or changed.
 type Spec struct {
 	Name        string
 	Names       party.Names       // in other languages than Chinese, by language tag
@@ -22,10 +22,10 @@ type Spec struct {
 	GrantTypes  []oidc.GrantType  // default: client_credentials
 	AuthMethods []oidc.AuthMethod // default: client_secret_basic and client_secret_post
 
-	// With authorization_code at least one, else none. Each is an absolute URI of
-	// at most 512 visible ASCII characters, without fragment, user or wildcard:
-	// https; or http on localhost or a loopback IP; or, of a public client, a scheme
-	// of its own with a dot in it (RFC 8252 section 7.1). At most 20.
+	// RedirectURIs has 1 to 20 URIs with authorization_code, and otherwise none. Each is
+	// an absolute URI of at most 512 visible ASCII characters, without fragment, user or
+	// wildcard: https; or http on localhost or a loopback IP; or, for a public client, a
+	// scheme of its own with a dot in it (RFC 8252 section 7.1).
 	RedirectURIs     []string
 	LogoutURIs       []string         // likewise, at most 20
 	HomeURI          string           // https, or http as above; may be empty
@@ -33,7 +33,7 @@ type Spec struct {
 	IDTokenAlgorithm jose.Algorithm   // RS256 (the default) or ES256
 	WithoutPKCE      bool             // refused for public clients and with ServiceItems
 	RequirePAR       bool
-	ServiceItems     []string // at most 100; of confidential clients with authorization_code alone
+	ServiceItems     []string // at most 100; only for confidential clients with authorization_code
 	MinAssurance     *int     // 0 to 3; nil: the default, see [oidc.Client.Floor]
 	DefaultMaxAge    *int64   // seconds, 0 to a year; nil: none
 }
@@ -50,8 +50,8 @@ func newClient(s Spec, grants []oidc.GrantRule) (oidc.Client, error) {
 	return c, nil
 }
 
-// checked returns the client that a spec describes, without what is not for
-// the spec to say: id, participant, secrets and times.
+// checked checks a spec and returns the client that it describes, without id, participant,
+// secrets and times, which the spec doesn't decide.
 func (s Spec) checked(grants []oidc.GrantRule) (oidc.Client, error) {
 	name, err := party.ParseName(s.Name)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s Spec) checked(grants []oidc.GrantRule) (oidc.Client, error) {
 	return c, nil
 }
 
-// SpecOf returns what was said of a client: with it, UpdateClient changes nothing.
+// SpecOf returns the spec of a client. Given this spec, UpdateClient changes nothing.
 func SpecOf(c oidc.Client) Spec {
 	return Spec{
 		Name: c.Name, Names: maps.Clone(c.Names), Participant: c.Participant, Scopes: slices.Clone(c.Scopes), GrantTypes: slices.Clone(c.GrantTypes),
@@ -97,7 +97,7 @@ func SpecOf(c oidc.Client) Spec {
 	}
 }
 
-// checkScopes checks what a client is to be registered for.
+// checkScopes checks the scopes for which a client is to be registered.
 func checkScopes(c oidc.Client) *oidc.RegistrationError {
 	if len(c.Scopes) == 0 {
 		return &oidc.RegistrationError{Reason: "scopes_missing", Detail: "a client is registered for at least one scope: " + oidc.JoinScopes(oidc.Scopes())}
@@ -121,10 +121,10 @@ func checkScopes(c oidc.Client) *oidc.RegistrationError {
 	return nil
 }
 
-// grantRules are what goes for the grant types that there are.
+// grantRules are the rules of all grant types.
 type grantRules []oidc.GrantRule
 
-// of returns the rule of a grant type; none if there is no such type.
+// of returns the rule of a grant type, or false if there is no such type.
 func (all grantRules) of(g oidc.GrantType) (oidc.GrantRule, bool) {
 	i := slices.IndexFunc(all, func(r oidc.GrantRule) bool { return r.Type == g })
 	if i < 0 {
@@ -133,7 +133,7 @@ func (all grantRules) of(g oidc.GrantType) (oidc.GrantRule, bool) {
 	return all[i], true
 }
 
-// check checks the grant types that a client is to be registered for.
+// check checks the grant types for which a client is to be registered.
 func (all grantRules) check(c oidc.Client) *oidc.RegistrationError {
 	for _, g := range c.GrantTypes {
 		if _, ok := all.of(g); !ok {
@@ -152,7 +152,7 @@ func (all grantRules) check(c oidc.Client) *oidc.RegistrationError {
 	return nil
 }
 
-// checkPublic checks them again for a client without a secret.
+// checkPublic checks that a client without a secret has only grant types for such clients.
 func (all grantRules) checkPublic(c oidc.Client) *oidc.RegistrationError {
 	secret := slices.ContainsFunc(c.GrantTypes, func(g oidc.GrantType) bool { r, _ := all.of(g); return r.Secret })
 	if c.Public() && (!c.Has(oidc.GrantCode) || secret) {
@@ -177,7 +177,7 @@ func checkMethods(c oidc.Client) *oidc.RegistrationError {
 const maxAssurance = 3
 
 const (
-	maxURIs  = 20 // of a client, of each kind
+	maxURIs  = 20 // URIs of each kind that a client may have
 	maxItems = 100
 )
 

@@ -21,20 +21,20 @@ type Record struct {
 	Created     time.Time
 	Updated     time.Time
 	Auth        []byte // see signing.Authenticator; read and written with the record
-	Mark        []byte // its register, likewise; nil before revision 2
+	Mark        []byte // the record's register, likewise; nil before revision 2
 }
 
 // Store keeps clients. Every driver passes storagetest.Clients.
 type Store interface {
 	// CreateClient stores c with revision 1. ErrExists if its ID is taken.
 	CreateClient(ctx context.Context, c Record) error
-	// LoadClient returns one, or ErrNotFound.
+	// LoadClient returns the client with that ID, or ErrNotFound.
 	LoadClient(ctx context.Context, id string) (Record, error)
-	// ListClients returns up to limit with an ID greater than after, by ID; of
-	// one participant, or of all if that is empty.
+	// ListClients returns up to limit clients with an ID greater than after, by ID: those
+	// of one participant, or of all if participant is empty.
 	ListClients(ctx context.Context, participant, after string, limit int) ([]Record, error)
-	// UpdateClient saves c if the stored revision is c.Revision, and counts it
-	// up; else ErrConflict.
+	// UpdateClient saves c and counts its revision up, if the stored revision is
+	// c.Revision; otherwise ErrConflict.
 	UpdateClient(ctx context.Context, c Record) error
 }
 
@@ -50,8 +50,8 @@ func recordOf(c oidc.Client) (Record, error) {
 	}, nil
 }
 
-// clientOf reverses recordOf. Members that a newer program wrote are
-// ignored: it may run beside this one.
+// clientOf reverses recordOf. It ignores unknown members: a newer program that runs beside
+// this one may have written them.
 func clientOf(r Record) (oidc.Client, error) {
 	c := oidc.Client{
 		ID: r.ID, Participant: r.Participant, Disabled: r.Disabled,
@@ -63,7 +63,7 @@ func clientOf(r Record) (oidc.Client, error) {
 	return c, nil
 }
 
-// Authentic returns clients as they were written here.
+// Authentic returns a store that returns only clients of c as they were written here.
 func Authentic(c Store, a *signing.Authenticator) Store { return &authenticClients{c, a} }
 
 type authenticClients struct {
@@ -71,7 +71,7 @@ type authenticClients struct {
 	auth *signing.Authenticator
 }
 
-// Facts returns what the authenticator of a record of that revision is made of.
+// Facts returns the facts from which the authenticator of the record is made, at a revision.
 func (c *Record) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("clients", c.ID, revision).Text(c.Participant).Flag(c.Disabled).Bytes(c.Body).Time(c.Created, c.Updated)
 }
@@ -104,7 +104,7 @@ func (s *authenticClients) LoadClient(ctx context.Context, id string) (Record, e
 	return c, nil
 }
 
-// ListClients implements [Store], and leaves out what doesn't fit.
+// ListClients implements [Store], and leaves out clients that were altered.
 func (s *authenticClients) ListClients(ctx context.Context, participant, after string, limit int) ([]Record, error) {
 	return signing.Fitting(limit, func(last *Record, n int) ([]Record, error) {
 		if last != nil {

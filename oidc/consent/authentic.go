@@ -9,7 +9,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Authentic returns consents that were not withdrawn.
+// Authentic returns a store that leaves out consents of c that were withdrawn, even if
+// their rows were put back.
 func Authentic(c Store, a *signing.Authenticator) Store {
 	return &authenticConsents{c, a}
 }
@@ -19,8 +20,8 @@ type authenticConsents struct {
 	auth *signing.Authenticator
 }
 
-// stamp makes the registers of consents that end. Their revision is the second when they
-// would have expired, so that whoever compares registers knows when they may go.
+// stamp makes the registers of consents that end. The revision in a register is the second at
+// which the consent would have expired, which tells when the register may be deleted.
 func (s *authenticConsents) stamp(all []Ended) (ended []Ended, err error) {
 	ended = slices.Clone(all)
 	for i, c := range ended {
@@ -49,8 +50,8 @@ func (s *authenticConsents) DeleteConsents(ctx context.Context, all []Ended, es 
 	return s.Store.DeleteConsents(ctx, ended, es...)
 }
 
-// ListConsents implements [Store], and leaves out those that were withdrawn, and
-// whose rows were put back.
+// ListConsents implements [Store], and leaves out consents that were withdrawn and whose
+// rows were put back.
 func (s *authenticConsents) ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error) {
 	all, err := s.Store.ListConsents(ctx, party, at, limit)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package consent keeps what people agreed to show clients with their logins, and says
-// which clients may do what with them. Grants of licenses are package license's.
+// Package consent stores what people agreed to show clients with their logins, and says
+// which clients may do what with these logins. Grants of licenses belong to package license.
 package consent
 
 import (
@@ -18,55 +18,56 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Record is what a person agreed to show a client at its logins, as a store
-// keeps it. It never changes: another consent is another record, and of one that is
-// withdrawn only its register is left, until it would have expired. So no column decides
-// anything that isn't in the sealed body.
+// Record is what a person agreed to show a client at its logins, as a store keeps it.
+// It never changes: another consent is another record. When a consent is withdrawn, only
+// its register stays, until the consent would have expired. So no column decides anything
+// that isn't in the sealed body.
 type Record struct {
 	ID      string // of identity.NewID
 	Client  string
 	Created time.Time
 	Expires time.Time
 	Body    []byte // sealed: party, client, scopes, times
-	// Party leads to the person's consents. Written with a new one, and not read back.
+	// Party has the lookup keys that lead to the person's consents. They are written with a
+	// new consent, and not read back.
 	Party []signing.Lookup
-	Mark  []byte // its register, see signing.Authenticator; nil: it was not withdrawn
+	Mark  []byte // the record's register, see signing.Authenticator; nil: it was not withdrawn
 }
 
 // Ended is a consent that is withdrawn, or replaced by another one.
 type Ended struct {
 	ID      string
 	Expires time.Time
-	Mark    []byte // the register that says so
+	Mark    []byte // the register, which says that the consent ended
 }
 
-// Store keeps remembered consents. Events given along are appended in the same
+// Store keeps remembered consents. Events passed to a method are appended in the same
 // transaction, as AppendEvents does: both are on disk, or neither. Every driver
 // passes storagetest.Consents.
 type Store interface {
-	// CreateConsent stores c and deletes others, as DeleteConsents does. ErrExists if
-	// its ID was ever taken: then nothing is deleted.
+	// CreateConsent stores c and deletes the consents in instead, as DeleteConsents does.
+	// ErrExists if c.ID was ever taken: then nothing is deleted.
 	CreateConsent(ctx context.Context, c Record, instead []Ended, es ...journal.Event) error
-	// DeleteConsents deletes what consents hold and what leads to them, as far as they
-	// are there, and keeps their registers until they expire.
+	// DeleteConsents deletes the content of consents and the keys that lead to them. It
+	// keeps their registers until they expire. Missing consents are no error.
 	DeleteConsents(ctx context.Context, ended []Ended, es ...journal.Event) error
-	// ListConsents returns up to limit consents to which one of the keys leads and
-	// that expire after a time, newest first; of those made at the same time, the
-	// one with the greater ID.
+	// ListConsents returns up to limit consents to which one of the keys leads, and that
+	// expire after a time: the newest first, and among those made at the same time the
+	// greatest ID first.
 	ListConsents(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]Record, error)
 }
 
 // Config says what a Service works with.
 type Config struct {
-	Store    Store // as Authentic returns them
+	Store    Store // as Authentic returns it
 	Vault    *vault.Vault
 	Clients  *client.Service
 	Families *token.Families
 	Journal  *journal.Recorder
 }
 
-// Service keeps what people agreed to show clients, for later logins, and says which
-// clients may do what with their logins. Safe for concurrent use.
+// Service stores what people agreed to show clients, for later logins, and says which
+// clients may do what with these logins. Safe for concurrent use.
 type Service struct {
 	c Config
 }
@@ -74,8 +75,7 @@ type Service struct {
 // New returns the service.
 func New(c Config) *Service { return &Service{c} }
 
-// consentBody is the sealed part of a consent's record. It repeats what the
-// columns say.
+// consentBody is the sealed part of a consent's record. It repeats the columns.
 type consentBody struct {
 	Party   string       `json:"party"`
 	Client  string       `json:"client"`
@@ -84,14 +84,14 @@ type consentBody struct {
 	Expires time.Time    `json:"expires"`
 }
 
-// consentLife is how long a consent is remembered: after that the page comes again.
+// consentLife is how long a consent is remembered. After that the person is asked again.
 const consentLife = 365 * 24 * time.Hour
 
 func consentPlace(id string) vault.Place {
 	return vault.Place{Table: "consents", Row: id, Column: "body"}
 }
 
-// remembered is a consent of a person's, opened.
+// remembered is an opened consent.
 type remembered struct {
 	Record
 	body consentBody
@@ -119,7 +119,7 @@ func (p *Service) consentsOf(ctx context.Context, party string) ([]remembered, e
 		if c.body.Client != r.Client {
 			return nil, fmt.Errorf("consent %s does not fit its sealed form: it was altered", r.ID)
 		}
-		// A lookup key may lead to it that isn't its person's.
+		// If somebody altered the lookup keys, they may lead to another person's consent.
 		if c.body.Party == party && now.Before(c.body.Expires) {
 			list = append(list, c)
 		}
@@ -127,7 +127,7 @@ func (p *Service) consentsOf(ctx context.Context, party string) ([]remembered, e
 	return list, nil
 }
 
-// Agreed returns the scopes that a person agreed to show a client, and didn't withdraw.
+// Agreed returns the scopes that a person agreed to show a client and hasn't withdrawn.
 func (p *Service) Agreed(ctx context.Context, party, client string) ([]oidc.Scope, error) {
 	list, err := p.consentsOf(ctx, party)
 	if err != nil {
@@ -142,8 +142,8 @@ func (p *Service) Agreed(ctx context.Context, party, client string) ([]oidc.Scop
 	return scopes, nil
 }
 
-// Remember stores that a person, the actor with that party's id, agreed to show a client
-// some scopes, beside those of before.
+// Remember stores that a person agreed to show a client some scopes, in addition to those agreed
+// to before. party is the person's id, and the actor is the person.
 func (p *Service) Remember(ctx context.Context, a oidc.Actor, party, client string, scopes []oidc.Scope) error {
 	list, err := p.consentsOf(ctx, party)
 	if err != nil {
@@ -175,18 +175,18 @@ func (p *Service) Remember(ctx context.Context, a oidc.Actor, party, client stri
 	return nil
 }
 
-// ClientAccess is what a client may do with a person's login beyond it: what it is shown
-// without asking again, and whether it goes on while the person is away.
+// ClientAccess is what a client may do beyond a person's login: what it is shown without
+// asking again, and whether its access goes on while the person is away.
 type ClientAccess struct {
 	Client      oidc.Client
 	Participant identity.Participant
-	Scopes      []oidc.Scope // that were agreed to; none at a department's
-	Since       time.Time    // of the first of all this
-	Offline     time.Time    // when its offline access ends at the latest; zero: it has none
+	Scopes      []oidc.Scope // the scopes agreed to; none for a department's client
+	Since       time.Time    // when the first of this began
+	Offline     time.Time    // the latest end of its offline access; zero: it has none
 }
 
-// ClientAccesses lists which clients may do what with a person's login, the newest
-// first.
+// ClientAccesses lists which clients may do what beyond a person's login: those with
+// consents first, the newest consent first, and then those with offline access only.
 func (p *Service) ClientAccesses(ctx context.Context, s oidc.Session) ([]ClientAccess, error) {
 	var list []ClientAccess
 	of := func(client string, since time.Time) (*ClientAccess, error) {
@@ -232,8 +232,8 @@ func (p *Service) ClientAccesses(ctx context.Context, s oidc.Session) ([]ClientA
 	return list, nil
 }
 
-// EndClientAccess withdraws what a person agreed to at a client, and ends all that
-// the client has of their logins. ErrNotFound if that is nothing.
+// EndClientAccess withdraws a person's consents to a client, and ends all families that the
+// client has of the person's logins. It returns ErrNotFound if there are none of either.
 func (p *Service) EndClientAccess(ctx context.Context, s oidc.Session, client, requestID string) error {
 	actor := oidc.Actor{ID: s.Account, RequestID: requestID}
 	consents, err := p.consentsOf(ctx, s.Party.ID)

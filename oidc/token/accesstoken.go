@@ -1,6 +1,6 @@
-// Package token makes and checks what clients get of a login: families, access tokens
-// (RFC 9068), ID tokens, refresh tokens; and tells of them: introspection (RFC 7662), user
-// info, the key set. It ends them, too (RFC 7009).
+// Package token makes, checks and ends what clients get from a login: families, access tokens
+// (RFC 9068), ID tokens and refresh tokens. It also answers introspection (RFC 7662), revocation
+// (RFC 7009) and user info requests, and returns the key set.
 package token
 
 import (
@@ -22,14 +22,14 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Access is what an access token entitles to, checked.
+// Access is what a checked access token entitles its bearer to.
 type Access struct {
 	Client      string
 	Participant identity.Participant
 	Scopes      []string
 
-	// Of a token about a person; else empty.
-	Subject string // at the client
+	// For a token about a person; otherwise empty.
+	Subject string // the person's subject at the client
 	Party   string // the person's id
 	Family  string
 	Grant   string // license grant; empty: none
@@ -38,44 +38,44 @@ type Access struct {
 // Has reports whether the token carries a scope.
 func (a Access) Has(s oidc.Scope) bool { return slices.Contains(a.Scopes, string(s)) }
 
-// claims are those of an access token (RFC 9068 section 2.2). Times are in
-// seconds since 1970.
+// claims are the claims of an access token (RFC 9068 section 2.2). Times are in seconds
+// since 1970.
 type claims struct {
 	jose.Registered
 	ClientID string `json:"client_id"`
 	Scope    string `json:"scope"`
 	TokenID  string `json:"jti"`
 
-	// Of a token about a person.
+	// For a token about a person.
 	AuthTime int64  `json:"auth_time,omitzero"`
 	ACR      string `json:"acr,omitempty"`
-	Family   string `json:"family,omitempty"`   // private: what the authorization yielded
-	Grant    string `json:"grant_id,omitempty"` // private: license grant
+	Family   string `json:"family,omitempty"`   // a private claim: the token's family
+	Grant    string `json:"grant_id,omitempty"` // a private claim: the license grant
 
-	key string // the kid of what signed it; not a claim
+	key string // the kid of the key that signed the token; not a claim
 }
 
-// Token is what the token endpoint answers.
+// Token is an access token in an answer of the token endpoint.
 type Token struct {
 	Access  oidc.Secret   // a JWT of RFC 9068, a bearer token
-	Expires time.Duration // from now on, in whole seconds
-	Scopes  []oidc.Scope  // that it carries
+	Expires time.Duration // how long the token lives, in whole seconds
+	Scopes  []oidc.Scope  // the scopes that it carries
 }
 
-// MaxTTL is the longest that an access token lives.
+// MaxTTL is the longest life of an access token.
 const MaxTTL = 5 * time.Minute
 
 // Config says what a Service works with.
 type Config struct {
 	Issuer   string
-	TTL      time.Duration // of access tokens, in whole seconds
+	TTL      time.Duration // life of access tokens, in whole seconds
 	Keyrings *signing.Keyrings
 	Verifier *jose.Verifier
-	Spent    Spent // as AuthenticSpent returns it; nil: no token of a client is revoked
+	Spent    Spent // as AuthenticSpent returns it; nil: clients' own tokens can't be revoked
 	Clients  *client.Service
 	Journal  *journal.Recorder
 
-	// Of people's logins; nil: there are none.
+	// For people's logins; nil: people can't log in.
 	Sessions *session.Service
 	Families *Families
 	Subjects *Subjects
@@ -86,7 +86,7 @@ type Config struct {
 type Service struct {
 	c        Config
 	verified *fresh.Bounded[tokenHash, claims]
-	denied   *fresh.Cache[bool] // by the id of an access token, or by minuteOf
+	denied   *fresh.Cache[bool] // by an access token's id, or by minuteOf
 }
 
 // New returns the service.
@@ -97,30 +97,33 @@ func New(c Config) *Service {
 }
 
 const (
-	maxTokenBytes   = 4 << 10 // of an access token; ours have about 700
-	maxCachedTokens = 16384   // verified ones, about 1 KiB each
-	clockSkew       = 10      // seconds that clocks of our nodes may differ
+	maxTokenBytes   = 4 << 10 // the longest access token that is read; ours have about 700 bytes
+	maxCachedTokens = 16384   // verified tokens, about 1 KiB each
+	clockSkew       = 10      // how many seconds the clocks of our nodes may differ
 )
 
 // tokenHash is the SHA-256 of a token.
 type tokenHash [sha256.Size]byte
 
-// CheckAccessToken verifies an access token of ours: signature, typ, issuer,
-// audience, period, that it wasn't revoked, and that its key is not revoked and
-// its client and participant are still enabled. Of one about a person the family,
-// the session, the account and the license grant must live too. What another
-// process ended, disabled or revoked is refused within 2 seconds, what this one
-// did at once, a withdrawn grant at once everywhere, and a revoked key as soon as
-// the keyrings read it. Errors: *Error invalid_token or temporarily_unavailable.
-// With Reason client_disabled or participant_disabled the token is genuine and the
-// Access is returned beside the error, for the event.
+// CheckAccessToken verifies an access token that this provider issued: its signature, typ,
+// issuer, audience and period; that neither the token nor its key was revoked; and that its
+// client and participant are enabled. For a token about a person, the family, the session,
+// the account and the license grant must be live, too.
+//
+// If another process ends, disables or revokes one of these, the token is refused within 2
+// seconds; if this process does, at once. After a grant is withdrawn, its tokens are refused
+// at once everywhere. A revoked key is refused as soon as the keyrings read it again.
+//
+// Errors: *Error invalid_token or temporarily_unavailable. With the Reason client_disabled or
+// participant_disabled, the token is genuine, and the Access is returned beside the error,
+// for the event.
 func (p *Service) CheckAccessToken(ctx context.Context, token string) (Access, error) {
 	_, access, err := p.checkToken(ctx, token)
 	return access, err
 }
 
-// checkToken is CheckAccessToken and returns the token's claims too, in which
-// the error is nil or the Access is there.
+// checkToken is CheckAccessToken, and also returns the token's claims wherever it returns
+// the Access.
 func (p *Service) checkToken(ctx context.Context, token string) (claims, Access, error) {
 	t, err := p.genuine(ctx, token)
 	if err != nil {
@@ -151,9 +154,9 @@ func (p *Service) checkToken(ctx context.Context, token string) (claims, Access,
 	return t, access, nil
 }
 
-// genuine verifies what can't change of an access token, and that its key is
-// still good. A signature is verified once: what was verified is kept, under a
-// hash, so that memory holds no tokens.
+// genuine verifies the parts of an access token that can't change, and that its key is
+// still valid. It verifies a signature only once, and then caches the claims under the
+// token's hash, so that memory holds no tokens.
 func (p *Service) genuine(ctx context.Context, token string) (claims, error) {
 	hash := tokenHash(sha256.Sum256([]byte(token)))
 	t, known := p.verified.Load(hash)
@@ -170,7 +173,7 @@ func (p *Service) genuine(ctx context.Context, token string) (claims, error) {
 	return t, nil
 }
 
-// checkPerson says whether a token about a person is still good, and returns its family.
+// checkPerson checks that a token about a person is still valid, and returns its family.
 func (p *Service) checkPerson(ctx context.Context, t *claims) (*Family, error) {
 	if p.c.Families == nil || !identity.ValidID(t.Family) {
 		return nil, invalidToken("token_claims", "the access token is not valid", nil)
@@ -198,7 +201,8 @@ func invalidToken(reason oidc.Reason, description string, err error) *oidc.Error
 	return &oidc.Error{Code: oidc.InvalidToken, Description: description, Reason: reason, Err: err}
 }
 
-// verifyAccessToken checks form, signature, typ and claims.
+// verifyAccessToken checks a token's form, signature, typ and claims, but not whether it
+// has expired.
 func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, error) {
 	var t claims
 	header, err := jose.ParseToken(ctx, token, jose.Expectation{
@@ -214,8 +218,8 @@ func (p *Service) verifyAccessToken(ctx context.Context, token string) (claims, 
 	return t, nil
 }
 
-// Validate says what is wrong with the claims but for issuer, audience and that the
-// token has expired, by a *jose.TokenError token_claims or token_period.
+// Validate checks the claims except issuer, audience and expiry. It returns a
+// *jose.TokenError token_claims or token_period.
 func (t *claims) Validate() error {
 	switch {
 	case t.ClientID == "" || t.Subject == "" || t.TokenID == "":
@@ -234,10 +238,10 @@ func (p *Service) tokenKey(ctx context.Context, kid string, issued int64) (crypt
 	return p.publicKey(ctx, kid, issued, signing.PurposeAccessToken)
 }
 
-// publicKey returns the key of one of the purposes for a token issued at a time,
-// which is 0 if the token isn't read yet. A key that is revoked is none, and a
-// retired one is none for what was issued later, so that whoever got hold of it
-// can't use it for ever.
+// publicKey returns the key with a kid, which must have one of the purposes. issued is the
+// time at which the token was issued, or 0 if the token isn't read yet. A revoked key is
+// refused. A retired key is refused for tokens that were issued later, so that somebody who
+// stole it can't use it forever.
 func (p *Service) publicKey(ctx context.Context, kid string, issued int64, purposes ...signing.Purpose) (crypto.PublicKey, error) {
 	key, err := p.c.Keyrings.ByKID(ctx, kid)
 	if err != nil {
@@ -254,12 +258,12 @@ func (p *Service) publicKey(ctx context.Context, kid string, issued int64, purpo
 	return key.Public, nil
 }
 
-// retiredGrace is how long, in seconds, other nodes may take to see that a key
-// was retired and go on signing with it.
+// retiredGrace is how long, in seconds, other nodes may go on signing with a key until they
+// see that it was retired.
 const retiredGrace = 60
 
-// keyError maps an error of verifying, where it matters whether the token is
-// bad or its key could not be read.
+// keyError maps an error of verifying a token: to a refusal if the token is bad, or to
+// temporarily_unavailable if its key could not be read.
 func keyError(err error) error {
 	refusal, ok := errors.AsType[*jose.TokenError](err)
 	if !ok {
@@ -275,7 +279,7 @@ func keyError(err error) error {
 	return invalidToken(oidc.Reason(refusal.Reason), description, err)
 }
 
-// refusals say more of an access token than that it isn't valid.
+// refusals has the descriptions that say more than that an access token isn't valid.
 var refusals = map[jose.Reason]string{
 	jose.ReasonIssuer:   "the access token is of another issuer",
 	jose.ReasonAudience: "the access token is for another resource",

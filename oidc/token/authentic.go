@@ -8,7 +8,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// AuthenticFamilies returns families as they were written here.
+// AuthenticFamilies returns a store that returns only families of f as they were written here.
 func AuthenticFamilies(f FamilyStore, s Spent, a *signing.Authenticator) FamilyStore {
 	return &authenticFamilies{f, a, &authenticSpent{s, a}}
 }
@@ -19,18 +19,18 @@ type authenticFamilies struct {
 	spent *authenticSpent
 }
 
-// authenticSpent is what was spent, of which this node remembers for a while what it
-// spent itself.
+// authenticSpent is a [Spent] that remembers for a while which hashes this node itself has
+// spent.
 type authenticSpent struct {
 	Spent
 	auth *signing.Authenticator
 }
 
-// AuthenticSpent returns what was spent, as far as this node knows even if it was
-// deleted.
+// AuthenticSpent returns a [Spent] that notices if a hash that this node has spent was
+// deleted from the store.
 func AuthenticSpent(s Spent, a *signing.Authenticator) Spent { return &authenticSpent{s, a} }
 
-// check returns an error if a hash was spent here and is no longer so in the store.
+// check returns an error if this node spent a hash and the store no longer has it.
 func (s *authenticSpent) check(ctx context.Context, w signing.Witness, hash [32]byte) error {
 	if !w.WasSpent(hash) {
 		return nil
@@ -69,7 +69,7 @@ func (s *authenticSpent) IsSpent(ctx context.Context, hash [32]byte) (bool, erro
 	return spent, err
 }
 
-// Facts returns what the authenticator of a record of that revision is made of.
+// Facts returns the facts from which the authenticator of the record is made, at a revision.
 func (f *FamilyRecord) Facts(revision int64) *signing.Facts {
 	return signing.NewFacts("families", f.ID, revision).Text(f.Client, f.Session, f.EndedBy).Int(f.Number).
 		Time(f.Rotated, f.Created, f.Expires, f.Ended).Sealed(f.Body)
@@ -118,7 +118,7 @@ func (s *authenticFamilies) LoadFamily(ctx context.Context, id string) (FamilyRe
 	return f, nil
 }
 
-// ListFamilies implements [FamilyStore], and leaves out what doesn't fit.
+// ListFamilies implements [FamilyStore], and leaves out families that were altered.
 func (s *authenticFamilies) ListFamilies(ctx context.Context, party []signing.Lookup, at time.Time, limit int) ([]FamilyRecord, error) {
 	all, err := s.FamilyStore.ListFamilies(ctx, party, at, limit)
 	if err != nil {

@@ -13,30 +13,29 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// An access token that belongs to no family is revoked by two hashes that are
-// spent: its own, and that of all tokens of its client from the same minute. So
-// whoever checks a token asks once for many, for hardly any is ever revoked, and
-// only where one was, for each.
+// Two hashes are spent to revoke an access token that belongs to no family: one of the
+// token, and one that stands for all tokens of its client from the same minute. Hardly any
+// token is ever revoked, so a check mostly asks once for a whole minute. Only if the
+// minute's hash is spent does it ask for each token.
 
-// deniedHash is under which a revoked access token is spent, or the name of many.
+// deniedHash returns the hash that is spent for a name: a token's id, or minuteOf.
 func deniedHash(name string) [32]byte {
 	return sha256.Sum256([]byte("yizheng access token\x00" + name))
 }
 
-// minuteOf names all access tokens of a client that were issued in the same
-// minute as one. No id of a token looks like that.
+// minuteOf returns the name for all access tokens of a client that were issued in the same
+// minute as t. No token's id has this form.
 func minuteOf(t *claims) string { return t.ClientID + " " + strconv.FormatInt(t.Issued/60, 10) }
 
-// deny revokes an access token that belongs to no family. It is written down
-// until it has expired, also by the slowest clock of our nodes, and the others
-// of its minute with it.
+// deny revokes an access token that belongs to no family. The hashes stay stored until all
+// tokens of that minute have expired, even by the slowest clock of our nodes.
 func (p *Service) deny(ctx context.Context, c oidc.Client, t *claims, requestID string) error {
 	if p.c.Spent == nil {
 		return errors.New("revoking an access token: there is nowhere to write it down")
 	}
 	minute := minuteOf(t)
 	keep := time.Unix(t.Issued-t.Issued%60+60, 0).Add(MaxTTL + clockSkew*time.Second)
-	// The minute last: what it leads to is there then.
+	// The minute comes last: when it is stored, the token's own hash is stored, too.
 	again := false
 	for _, name := range []string{t.TokenID, minute} {
 		err := p.c.Spent.Spend(ctx, deniedHash(name), keep)
@@ -48,7 +47,7 @@ func (p *Service) deny(ctx context.Context, c oidc.Client, t *claims, requestID 
 	p.denied.Drop(t.TokenID)
 	p.denied.Drop(minute)
 	record := p.c.Journal.Record
-	if again { // perhaps of a process that died before its event
+	if again { // a process may have spent it and died before the event
 		record = p.c.Journal.Repeating
 	}
 	if err := record(ctx, oidc.Actor{ID: c.ID, RequestID: requestID}.Did(journal.ActionTokenRevoke, c.ID, journal.ResultOK)); err != nil {
@@ -57,7 +56,7 @@ func (p *Service) deny(ctx context.Context, c oidc.Client, t *claims, requestID 
 	return nil
 }
 
-// readDenied reports whether an access token was revoked, or one of many.
+// readDenied reports whether the hash of a name is spent: a token's id, or minuteOf.
 func (p *Service) readDenied(ctx context.Context, name string) (bool, error) {
 	spent, err := p.c.Spent.IsSpent(ctx, deniedHash(name))
 	if err != nil {

@@ -17,17 +17,17 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Family is what one authorization code yielded, opened.
+// Family is what one authorization code yielded: an opened record.
 type Family struct {
 	FamilyRecord
 	body familyBody
 }
 
-// About says who the family's tokens are about. It is shared: not to be changed.
+// About says who the family's tokens are about. Don't change the result: it is shared.
 func (f *Family) About() *About { return &f.body.About }
 
-// familyBody is the sealed part of a family's record. It repeats the plain
-// columns that decide whose it is and how long it lives.
+// familyBody is the sealed part of a family's record. It repeats the plain columns that
+// decide whose family it is and how long it lives.
 type familyBody struct {
 	About   About     `json:"about"`
 	Client  string    `json:"client"`
@@ -40,38 +40,37 @@ type familyBody struct {
 type About struct {
 	Account   string           `json:"account"`
 	Party     string           `json:"party"`
-	SID       string           `json:"sid"` // of the session at this client
+	SID       string           `json:"sid"` // the session's id at this client
 	AuthTime  int64            `json:"auth_time"`
 	Factors   []factor.Proof   `json:"factors"`
 	Assurance factor.Assurance `json:"assurance"`
 	Scopes    []oidc.Scope     `json:"scopes,omitempty"`
-	Grant     string           `json:"grant,omitempty"` // of licenses
+	Grant     string           `json:"grant,omitempty"` // the license grant
 }
 
 // FamilyConfig says what a Families works with.
 type FamilyConfig struct {
-	Store    FamilyStore // as AuthenticFamilies returns them
+	Store    FamilyStore // as AuthenticFamilies returns it
 	Spent    Spent       // as AuthenticSpent returns it
 	Vault    *vault.Vault
 	Sessions *session.Service
 	Journal  *journal.Recorder
 	Licenses LicenseGrants     // nil: there are none
-	Step     func(name string) // is called at each step of a request: failpoints of tests
+	Step     func(name string) // called at each step of a request, for failpoints in tests
 }
 
-// LicenseGrants are the grants of licenses that families carry. [oidc.Resolver] has them.
+// LicenseGrants has the license grants that families carry. An [oidc.Resolver] has its methods.
 type LicenseGrants interface {
-	// Live reports whether a grant may still be read by.
+	// Live reports whether a grant still allows reading.
 	Live(ctx context.Context, grant string) (bool, error)
 	// Revoke ends a grant; reason is GrantCodeReuse or GrantTokenRevoked.
 	Revoke(ctx context.Context, c oidc.Client, grant, reason string) error
 }
 
-// Families keeps families: what authorization codes yielded. Safe for concurrent
-// use.
+// Families manages families: what authorization codes yielded. Safe for concurrent use.
 //
-// One that another process ends is seen 2 seconds later at the latest; one that this
-// process ends, at once.
+// If another process ends a family, Families sees it 2 seconds later at the latest; if this
+// process does, at once.
 type Families struct {
 	c       FamilyConfig
 	records *fresh.Cache[*Family]
@@ -94,14 +93,14 @@ const (
 	maxOpened         = 8192
 )
 
-// openedBody is the sealed part of a family with what it says. It is the same from the
-// login to the end, while the record changes with each refresh.
+// openedBody is the sealed part of a family with its opened content. It never changes, while
+// the record changes with each refresh.
 type openedBody struct {
 	sealed []byte
-	body   familyBody // shared: not to be changed
+	body   familyBody // shared: don't change it
 }
 
-// New returns the record of a family, sealed.
+// New returns a new family with its sealed record, which isn't stored yet.
 func (p *Families) New(ctx context.Context, c oidc.Client, session string, expires time.Time, who About) (*Family, error) {
 	now := time.Now().UTC()
 	f := &Family{FamilyRecord: FamilyRecord{
@@ -119,7 +118,7 @@ func (p *Families) New(ctx context.Context, c oidc.Client, session string, expir
 	return f, err
 }
 
-// Read loads and opens a family. ErrNotFound.
+// Read loads and opens a family. It returns ErrNotFound if there is none.
 func (p *Families) Read(ctx context.Context, id string) (*Family, error) {
 	r, err := p.c.Store.LoadFamily(ctx, id)
 	if errors.Is(err, oidc.ErrNotFound) {
@@ -131,7 +130,7 @@ func (p *Families) Read(ctx context.Context, id string) (*Family, error) {
 	return p.Open(ctx, r)
 }
 
-// Open opens a family's record. It is an error if the record doesn't fit its sealed part.
+// Open opens a family's record. It returns an error if the record differs from its sealed part.
 func (p *Families) Open(ctx context.Context, r FamilyRecord) (*Family, error) {
 	f := &Family{FamilyRecord: r}
 	if err := p.openBody(ctx, f); err != nil {
@@ -143,13 +142,13 @@ func (p *Families) Open(ctx context.Context, r FamilyRecord) (*Family, error) {
 	return f, nil
 }
 
-// recent returns a family as it was at most 2 seconds ago. ErrNotFound.
+// recent returns a family as it was at most 2 seconds ago, or ErrNotFound.
 func (p *Families) recent(ctx context.Context, id string) (*Family, error) {
 	return p.records.Since(ctx, id, fresh.Age)
 }
 
-// openBody opens the sealed part of a family, unless it is byte for byte what was opened
-// before, under a key that is still there.
+// openBody opens the sealed part of a family. If it was opened before and is unchanged byte
+// for byte, openBody takes the cached content and only checks that the key still exists.
 func (p *Families) openBody(ctx context.Context, f *Family) error {
 	if o, ok := p.opened.Load(f.ID); ok && bytes.Equal(o.sealed, f.Body) {
 		f.Body, f.body = o.sealed, o.body
@@ -162,14 +161,14 @@ func (p *Families) openBody(ctx context.Context, f *Family) error {
 	return nil
 }
 
-// Over says why a family's tokens are no longer good.
+// Over says why a family's tokens are no longer valid.
 type Over string
 
 // Error says that the family is over, and why.
 func (e Over) Error() string { return "the family is over: " + string(e) }
 
-// check says whether a family's tokens are good: nil, an Over with the
-// reason code, or what keeps it from being known.
+// check returns nil if a family's tokens are valid, an Over with the reason code if they
+// aren't, or another error if that can't be found out.
 func (p *Families) check(ctx context.Context, f *Family) error {
 	now := time.Now()
 	switch {
@@ -181,8 +180,9 @@ func (p *Families) check(ctx context.Context, f *Family) error {
 	return p.CheckAbout(ctx, f.Session, &f.body.About)
 }
 
-// CheckAbout says whether who logged in may still be acted for: the session, if
-// it must, lives; the account is enabled; the grant can be read by.
+// CheckAbout checks whether a client may still act for the person who logged in: the session,
+// if one is given, is live; the account wasn't disabled since the login, and its password
+// wasn't changed. Like check, it returns nil, an Over, or another error.
 func (p *Families) CheckAbout(ctx context.Context, session string, who *About) error {
 	if session != "" {
 		lives, err := p.c.Sessions.Lives(ctx, session)
@@ -200,14 +200,14 @@ func (p *Families) CheckAbout(ctx context.Context, session string, who *About) e
 	if a.Disabled || a.Party != who.Party || who.AuthTime <= a.Barred.Unix() {
 		return Over("account_disabled")
 	}
-	if who.AuthTime < a.Password.Unix() { // offline access too: whoever knew the old one may have it
+	if who.AuthTime < a.Password.Unix() { // offline access, too: somebody who knew the old password may have it
 		return Over("session_ended")
 	}
 	return nil
 }
 
-// checkGrant says whether the grant of a family can still be read by: it is asked
-// for each time, so that withdrawing one works at once.
+// checkGrant checks that the grant of a family still allows reading. It isn't cached, so
+// that withdrawing a grant works at once.
 func (p *Families) checkGrant(ctx context.Context, grant string) error {
 	if grant == "" {
 		return nil
@@ -225,8 +225,8 @@ func (p *Families) checkGrant(ctx context.Context, grant string) error {
 	return nil
 }
 
-// End ends a family, with the event of it. One that has ended stays as it
-// is and leaves no other event: who refuses because of it leaves one anyway.
+// End ends a family and records the event. A family that has ended already stays as it is,
+// without another event: the caller's refusal leaves one anyway.
 func (p *Families) End(ctx context.Context, f *Family, a oidc.Actor, action journal.Action, reason string) error {
 	r := f.FamilyRecord
 	e, err := p.c.Journal.Event(ctx, a.Did(action, r.ID, reason))
@@ -259,8 +259,8 @@ func (p *Families) Revoke(ctx context.Context, c oidc.Client, f *Family, a oidc.
 	return p.RevokeGrant(ctx, c, f, grantReason)
 }
 
-// RevokeGrant ends the license grant that came with a family, if one did. One
-// that has ended stays as it is.
+// RevokeGrant ends the license grant that came with a family, if there is one. A grant
+// that has ended already stays as it is.
 func (p *Families) RevokeGrant(ctx context.Context, c oidc.Client, f *Family, reason string) error {
 	if f.body.About.Grant == "" || p.c.Licenses == nil {
 		return nil
@@ -284,7 +284,7 @@ func (p *Families) familiesOf(ctx context.Context, party string) ([]FamilyRecord
 	return list, nil
 }
 
-// EndWith writes down that the families of a party's session ended with it.
+// EndWith stores that the families of a party's session ended with the session.
 func (p *Families) EndWith(ctx context.Context, party, session, reason string) error {
 	list, err := p.familiesOf(ctx, party)
 	if err != nil {
@@ -295,8 +295,8 @@ func (p *Families) EndWith(ctx context.Context, party, session, reason string) e
 			continue
 		}
 		r.Ended, r.EndedBy = time.Now().UTC(), reason
-		// The session has ended, so the family has: should another process be faster
-		// with a refresh, that changes nothing.
+		// The family has ended, because its session has. If another process refreshes the
+		// family first, that changes nothing.
 		if err := p.c.Store.UpdateFamily(ctx, r); err != nil && !errors.Is(err, oidc.ErrConflict) {
 			return oidc.Unavailable(fmt.Errorf("ending family %s: %w", r.ID, err))
 		}
@@ -305,14 +305,13 @@ func (p *Families) EndWith(ctx context.Context, party, session, reason string) e
 	return nil
 }
 
-// HasOffline reports whether a person has given a client offline access that
-// lives.
+// HasOffline reports whether a client has live offline access from a person.
 func (p *Families) HasOffline(ctx context.Context, client, party string) (bool, error) {
 	list, err := p.Offline(ctx, party)
 	return slices.ContainsFunc(list, func(f *Family) bool { return f.Client == client }), err
 }
 
-// Offline returns the families of a person that outlive their session and live.
+// Offline returns a person's live families that outlive their session.
 func (p *Families) Offline(ctx context.Context, party string) ([]*Family, error) {
 	list, err := p.familiesOf(ctx, party)
 	if err != nil {
@@ -327,7 +326,7 @@ func (p *Families) Offline(ctx context.Context, party string) ([]*Family, error)
 		if err != nil {
 			return nil, err
 		}
-		// Whose it is and that it is offline stands in its sealed form too.
+		// Open has checked Session, and with it that this is offline access. Party isn't checked yet.
 		if f.body.About.Party != party {
 			continue
 		}
@@ -343,8 +342,8 @@ func (p *Families) Offline(ctx context.Context, party string) ([]*Family, error)
 	return live, nil
 }
 
-// EndOfClient ends all that a client has of a person's logins, and returns how many
-// families that were.
+// EndOfClient ends all families that a client has of a person's logins, and returns how
+// many it ended.
 func (p *Families) EndOfClient(ctx context.Context, a oidc.Actor, party, client string) (ended int, err error) {
 	list, err := p.familiesOf(ctx, party)
 	if err != nil {
@@ -358,7 +357,7 @@ func (p *Families) EndOfClient(ctx context.Context, a oidc.Actor, party, client 
 		if err != nil {
 			return ended, err
 		}
-		if f.body.About.Party != party { // a lookup key leads to it that isn't its person's
+		if f.body.About.Party != party { // somebody altered the lookup keys: this is another person's family
 			continue
 		}
 		if err := p.End(ctx, f, a, journal.ActionFamilyEnd, session.EndedByHolder); err != nil {
@@ -369,8 +368,8 @@ func (p *Families) EndOfClient(ctx context.Context, a oidc.Actor, party, client 
 	return ended, nil
 }
 
-// Redeem stores a family as what a code yields, and spends the code. If it was spent
-// before, it returns the ID of the first family, and ErrSpent.
+// Redeem spends a code and stores the family that it yields. If the code was spent before,
+// it returns the ID of the first family, and ErrSpent.
 func (p *Families) Redeem(ctx context.Context, code [32]byte, keep time.Time, f *Family, es ...journal.Event) (first string, err error) {
 	first, err = p.c.Store.RedeemCode(ctx, code, keep, f.FamilyRecord, es...)
 	if err != nil && !errors.Is(err, ErrSpent) {
@@ -388,8 +387,8 @@ func (p *Families) IsSpent(ctx context.Context, code [32]byte) (bool, error) {
 	return spent, nil
 }
 
-// Advance makes the next refresh token of a family, as it was read, the newest.
-// ErrConflict if it changed since.
+// Advance makes the next refresh token of a family the newest. It returns ErrConflict if
+// the family changed since f was read.
 func (p *Families) Advance(ctx context.Context, f *Family, now time.Time) error {
 	r := f.FamilyRecord
 	r.Number, r.Rotated = r.Number+1, now.UTC()

@@ -13,8 +13,8 @@ import (
 // MaxHint is the longest id_token_hint, in bytes.
 const MaxHint = 4 << 10
 
-// ReadHint verifies an id_token_hint: an ID token of ours, expired or not.
-// *Error invalid_request, temporarily_unavailable.
+// ReadHint verifies an id_token_hint: an ID token that this provider issued, expired or
+// not. Errors: *Error invalid_request or temporarily_unavailable.
 func (p *Service) ReadHint(ctx context.Context, token string) (IDClaims, error) {
 	refused := &oidc.Error{Code: oidc.InvalidRequest, Description: "id_token_hint is not an ID token of this provider", Reason: "hint_invalid"}
 	var t IDClaims
@@ -36,7 +36,7 @@ func (p *Service) ReadHint(ctx context.Context, token string) (IDClaims, error) 
 	return t, nil
 }
 
-// hintError is the refusal, unless the key could not be read.
+// hintError returns the refusal, or temporarily_unavailable if the key could not be read.
 func hintError(refused *oidc.Error, err error) error {
 	if e, ok := errors.AsType[*oidc.Error](keyError(err)); ok && e.Code == oidc.TemporarilyUnavailable {
 		return e

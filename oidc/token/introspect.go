@@ -10,8 +10,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Introspection is the answer of RFC 7662. Only Active is set if the token is
-// not good, or none of the asking client's business.
+// Introspection is the answer of RFC 7662. If the token isn't valid, or isn't the asking
+// client's, Active is false and all else is empty.
 type Introspection struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty"`
@@ -28,12 +28,12 @@ type Introspection struct {
 	Grant     string `json:"grant_id,omitempty"`
 }
 
-// Introspect tells the authenticated client of a token of its own: an access
-// token or the newest refresh token. It is *Error invalid_client for a public
-// client, since anybody could be that, and temporarily_unavailable.
+// Introspect tells the authenticated client about a token of its own: an access token or
+// the newest refresh token. Errors: *Error invalid_client for a public client, since anybody
+// can pose as one; and temporarily_unavailable.
 func (p *Service) Introspect(ctx context.Context, c oidc.Client, token string) (Introspection, error) {
 	if c.Public() {
-		return Introspection{}, &oidc.Error{Code: oidc.InvalidClient, Description: "a client without a secret can not introspect tokens", Reason: "public_client"}
+		return Introspection{}, &oidc.Error{Code: oidc.InvalidClient, Description: "a client without a secret cannot introspect tokens", Reason: "public_client"}
 	}
 	if family, number, err := p.readRefresh(ctx, token); family != "" || err != nil {
 		return p.introspectRefresh(ctx, c, family, number, err)
@@ -52,7 +52,8 @@ func (p *Service) Introspect(ctx context.Context, c oidc.Client, token string) (
 	}, nil
 }
 
-// readRefresh returns a genuine refresh token's family and number, "" of anything else.
+// readRefresh returns the family and number of a genuine refresh token. For anything else, the
+// family is "".
 func (p *Service) readRefresh(ctx context.Context, token string) (family string, number int64, err error) {
 	if p.c.Families == nil {
 		return "", 0, nil
@@ -90,9 +91,9 @@ func (p *Service) introspectRefresh(ctx context.Context, c oidc.Client, id strin
 	}, err
 }
 
-// RevokeToken ends a token of the authenticated client (RFC 7009): a refresh
-// token or a person's access token with its family and license grant, any other
-// access token alone. A token that is unknown, or another client's, is no error.
+// RevokeToken ends a token of the authenticated client (RFC 7009). A refresh token or a
+// person's access token ends together with its family and license grant; any other access
+// token ends alone. A token that is unknown, or another client's, is no error.
 func (p *Service) RevokeToken(ctx context.Context, c oidc.Client, token, requestID string) error {
 	family, _, err := p.readRefresh(ctx, token)
 	if err != nil {
@@ -117,7 +118,7 @@ func (p *Service) RevokeToken(ctx context.Context, c oidc.Client, token, request
 	return p.deny(ctx, c, &t, requestID)
 }
 
-// revokeByClient ends a family of the client's, and its license grant.
+// revokeByClient ends a family of the client, and the family's license grant.
 func (p *Service) revokeByClient(ctx context.Context, c oidc.Client, id, requestID string) error {
 	if p.c.Families == nil {
 		return nil
@@ -129,7 +130,7 @@ func (p *Service) revokeByClient(ctx context.Context, c oidc.Client, id, request
 	if err != nil {
 		return err
 	}
-	if !f.Ended.IsZero() { // perhaps in a process that died before the grant ended
+	if !f.Ended.IsZero() { // the process that ended the family may have died before it ended the grant
 		return p.c.Families.RevokeGrant(ctx, c, f, oidc.GrantTokenRevoked)
 	}
 	return p.c.Families.Revoke(ctx, c, f, oidc.Actor{ID: c.ID, RequestID: requestID}, journal.ActionTokenRevoke, session.EndedByClient, oidc.GrantTokenRevoked)

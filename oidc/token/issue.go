@@ -17,11 +17,11 @@ import (
 	"yizheng.internal/signing/jose"
 )
 
-// idTokenLife is how long an ID token is good. It says who logged in, at the
-// moment of the login: whoever looks later has a session of their own.
+// idTokenLife is how long an ID token is valid. The token says who logged in at the moment
+// of the login. For later, the client has a session of its own.
 const idTokenLife = 10 * time.Minute
 
-// IDClaims are those of an ID token (OpenID Connect Core section 2). Times are in
+// IDClaims are the claims of an ID token (OpenID Connect Core section 2). Times are in
 // seconds since 1970.
 type IDClaims struct {
 	jose.Registered
@@ -33,8 +33,8 @@ type IDClaims struct {
 	AccessHash string   `json:"at_hash,omitempty"`
 }
 
-// IssueToClient makes an access token of a client for itself, with scopes that it has.
-// Issuing one writes nothing.
+// IssueToClient makes an access token with which a client acts for itself. The client must be
+// registered for the scopes. Nothing is stored.
 func (p *Service) IssueToClient(ctx context.Context, c oidc.Client, scopes []oidc.Scope) (Token, error) {
 	now := time.Now()
 	signed, err := p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, claims{
@@ -46,11 +46,11 @@ func (p *Service) IssueToClient(ctx context.Context, c oidc.Client, scopes []oid
 	return Token{signed, p.c.TTL, scopes}, nil
 }
 
-// Issue makes the tokens of a family: an access token that carries the scopes as
-// far as the client still has them, an ID token if openid is among those, and the
-// newest refresh token.
+// Issue makes the tokens of a family: an access token with those scopes that the client
+// still has and the login's assurance suffices for, an ID token if openid is among them, and
+// the newest refresh token.
 func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []oidc.Scope, nonce string, t *Tokens) error {
-	// The client may have been registered for less since.
+	// The client may have lost scopes since they were granted.
 	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s oidc.Scope) bool { return !slices.Contains(c.Scopes, s) })
 	who := &f.body.About
 	scopes = oidc.ShownScopes(scopes, who.Assurance)
@@ -84,14 +84,14 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 	return err
 }
 
-// accessHash is the at_hash of an access token (OpenID Connect Core section
-// 3.1.3.6), under the hash of both RS256 and ES256.
+// accessHash returns the at_hash of an access token (OpenID Connect Core section 3.1.3.6).
+// RS256 and ES256 use the same hash.
 func accessHash(token oidc.Secret) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// idTokenKey returns which key signs a client's ID tokens.
+// idTokenKey returns the algorithm and the purpose of the key that signs a client's ID tokens.
 func idTokenKey(c oidc.Client) (jose.Algorithm, signing.Purpose) {
 	if c.IDTokenAlgorithm == jose.ES256 {
 		return jose.ES256, signing.PurposeIDToken
@@ -99,14 +99,14 @@ func idTokenKey(c oidc.Client) (jose.Algorithm, signing.Purpose) {
 	return jose.RS256, signing.PurposeIDTokenRSA
 }
 
-// registered returns the claims that all tokens have.
+// registered returns the registered claims, which all tokens have.
 func (p *Service) registered(subject, audience string, now time.Time, life time.Duration) jose.Registered {
 	return jose.Registered{
 		Issuer: p.c.Issuer, Subject: subject, Audience: audience, Issued: now.Unix(), Expires: now.Add(life).Unix(),
 	}
 }
 
-// sign signs a token that lives for minutes and is stored nowhere.
+// sign signs a token. Such tokens live for minutes, and are stored nowhere.
 func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Algorithm, typ string, claims jose.Claims) (oidc.Secret, error) {
 	key, err := p.c.Keyrings.Active(ctx, purpose, "")
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *Service) sign(ctx context.Context, purpose signing.Purpose, alg jose.Al
 // Tokens is what the token endpoint answers to a code or a refresh token.
 type Tokens struct {
 	Token
-	ID      oidc.Secret    // the ID token; zero: there was no openid
-	Refresh oidc.Secret    // zero: none
+	ID      oidc.Secret    // the ID token; zero: none, because openid wasn't granted
+	Refresh oidc.Secret    // the refresh token; zero: none
 	Details jsontext.Value // authorization_details as granted, with use codes; nil: none
 }

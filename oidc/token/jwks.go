@@ -14,14 +14,13 @@ type KeySet struct {
 	Keys []jose.Key `json:"keys"`
 }
 
-// published are the rings whose keys stand in the key set.
+// published are the purposes of the keys in the key set.
 var published = []signing.Purpose{signing.PurposeIDToken, signing.PurposeIDTokenRSA, signing.PurposeAccessToken}
 
-// KeySet returns the public keys that ID tokens and access tokens are or will
-// soon be or were signed with: those next, active and retired, not the revoked.
-// Each is of its ring's algorithm, ES256 or RS256. A key of a curve that is
-// registered nowhere, as SM2 is, would make common relying parties fail on the
-// whole set, so SM2 keys never stand here.
+// KeySet returns the public keys of ID tokens and access tokens: the next, active and retired
+// keys, without the revoked ones. Each key has its ring's algorithm, ES256 or RS256. SM2 keys are
+// never in the set: their curve isn't registered, and common relying parties would reject the
+// whole set because of it.
 func (p *Service) KeySet(ctx context.Context) (KeySet, error) {
 	set := KeySet{Keys: []jose.Key{}} // an empty set has the member too
 	for _, purpose := range published {

@@ -18,11 +18,11 @@ import (
 //
 //	family id "." number "." base64url(HMAC-SM3 over family and number)
 //
-// under a lookup key. Nothing of it is stored: only the family's number counts,
-// and what nobody here made is recognized before anything is looked up.
+// under a lookup key. Nothing of it is stored: only the family's number counts. A token that
+// wasn't made here is refused before anything is looked up in the database.
 const domainRefresh = "oidc.refresh"
 
-// RefreshToken returns a family's refresh token of a number.
+// RefreshToken returns a family's refresh token with a number.
 func (p *Families) RefreshToken(ctx context.Context, family string, number int64) (oidc.Secret, error) {
 	n := strconv.FormatInt(number, 10)
 	keys, err := p.c.Vault.Lookups(ctx, domainRefresh, family, n)
@@ -32,8 +32,8 @@ func (p *Families) RefreshToken(ctx context.Context, family string, number int64
 	return oidc.SecretOf(family + "." + n + "." + base64.RawURLEncoding.EncodeToString(keys[0].Sum[:])), nil
 }
 
-// ReadToken returns a genuine refresh token's family and number; of
-// anything else the family is "".
+// ReadToken returns the family and number of a genuine refresh token. For anything else,
+// the family is "".
 func (p *Families) ReadToken(ctx context.Context, token string) (family string, number int64, err error) {
 	family, n, mac, ok := splitRefreshToken(token)
 	if !ok {
@@ -49,7 +49,7 @@ func (p *Families) ReadToken(ctx context.Context, token string) (family string, 
 	return family, n, nil
 }
 
-// splitRefreshToken reads the form of a refresh token.
+// splitRefreshToken splits a refresh token into its parts; ok is false if it has another form.
 func splitRefreshToken(token string) (family string, number int64, mac []byte, ok bool) {
 	family, rest, _ := strings.Cut(token, ".")
 	text, sum, ok := strings.Cut(rest, ".")
@@ -67,16 +67,15 @@ func splitRefreshToken(token string) (family string, number int64, mac []byte, o
 	return family, number, mac, true
 }
 
-// BadRefresh is the one answer to refresh tokens that aren't good: why stands in
-// the event alone.
+// BadRefresh returns the same answer for all refresh tokens that aren't valid. Only the event
+// says why.
 func BadRefresh(reason oidc.Reason) *oidc.Error {
 	e := oidc.BadGrant(reason, "the refresh token is unknown, over, used before or not this client's")
 	e.Shown = "refresh_token_invalid"
 	return e
 }
 
-// CheckRefresh says whether a genuine refresh token of a family is good for a
-// client at all.
+// CheckRefresh checks whether a client may use genuine refresh tokens of a family at all.
 func (p *Families) CheckRefresh(ctx context.Context, c oidc.Client, f *Family) error {
 	if f.Client != c.ID {
 		return BadRefresh(oidc.ReasonRefreshClient)

@@ -14,27 +14,27 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Subjects makes the subjects by which clients know people (OpenID Connect Core
+// Subjects computes the subjects by which clients know people (OpenID Connect Core
 // section 8.1), under a salt that the installation makes once.
 type Subjects struct {
 	vault    *vault.Vault
 	settings Settings
 
 	mu   sync.Mutex
-	macs *sync.Pool // of hash.Hash: HMAC-SHA-256 under the salt; nil before the first use
+	macs *sync.Pool // has hash.Hash: HMAC-SHA-256 under the salt; nil before the first use
 }
 
-// NewSubjects returns the maker of subjects.
+// NewSubjects returns the service.
 func NewSubjects(v *vault.Vault, s Settings) *Subjects {
 	return &Subjects{vault: v, settings: s}
 }
 
-// saltSetting names the setting in which the sealed salt lies. Without it every
+// saltSetting names the setting that holds the sealed salt. If the salt were lost, every
 // department would take its people for new ones.
 const saltSetting = "subject_salt"
 
-// Of returns the subject of a party at a client: another one at each
-// participant, unless the client is registered for public subjects.
+// Of returns the subject of a party at a client. It differs between participants, unless
+// the client is registered for public subjects.
 func (p *Subjects) Of(ctx context.Context, c oidc.Client, party string) (string, error) {
 	macs, err := p.subjectMACs(ctx)
 	if err != nil {

@@ -13,22 +13,22 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// userClaims are what UserInfo answers. Those of a scope that the token lacks are
-// left out, and so is what isn't known.
+// userClaims are the claims that UserInfo returns. It leaves out claims of scopes that the
+// token lacks, and claims that aren't known.
 //
 //	sub                    always: the subject, as in the ID token
 //	name                   profile: the name that counts today
 //	updated_at             profile: when name or codes last changed, in seconds since 1970
 //	phone_number           phone, from assurance 2 on: E.164
-//	phone_number_verified  phone, likewise: always true, an unverified one isn't kept
+//	phone_number_verified  phone, likewise: always true, as unverified numbers aren't stored
 //	user_type              identity: person
 //	code_type              identity, from assurance 2 on: the type of the code, by GB/T 36903 annex A, such as 111
-//	code                   identity, likewise: by which the state knows the person
-//	assurance              identity: of the login, 0 to 3, as in acr
+//	code                   identity, likewise: the code by which the state knows the person
+//	assurance              identity: the login's assurance, 0 to 3, as in acr
 //
-// Below assurance 2 somebody may have no more than another's password: what they
-// could do with number and phone elsewhere must not be had by it. A client that
-// needs them asks for that by acr_values.
+// Below assurance 2 a stolen password may be all that somebody has. It must not yield the
+// code and the phone, which could be misused elsewhere. A client that needs them asks for
+// assurance 2 with acr_values.
 type userClaims struct {
 	Subject       string            `json:"sub"`
 	Name          string            `json:"name,omitempty"`
@@ -41,12 +41,11 @@ type userClaims struct {
 	Assurance     *factor.Assurance `json:"assurance,omitempty"`
 }
 
-// UserInfo returns the claims of who an access token is about (OpenID Connect
-// Core section 5.3), a JSON object. Its scopes say which: profile has name and
-// updated_at; phone has phone_number and phone_number_verified; identity has
-// user_type, code_type, code and assurance. Errors: *Error insufficient_scope
-// without openid, invalid_token for a token that is about nobody,
-// temporarily_unavailable.
+// UserInfo returns the claims about the person of an access token (OpenID Connect Core
+// section 5.3), as a JSON object. The token's scopes say which: profile has name and
+// updated_at; phone has phone_number and phone_number_verified; identity has user_type,
+// code_type, code and assurance. Errors: *Error insufficient_scope without openid,
+// invalid_token for a token that is about no person, temporarily_unavailable.
 func (p *Service) UserInfo(ctx context.Context, a Access) (jsontext.Value, error) {
 	if a.Party == "" {
 		return nil, invalidToken("token_claims", "the access token is about no person", nil)
@@ -71,7 +70,7 @@ func (p *Service) UserInfo(ctx context.Context, a Access) (jsontext.Value, error
 	return b, nil
 }
 
-// fill adds what the scopes show of a person.
+// fill adds the claims that the scopes show about a person.
 func (p *Service) fill(ctx context.Context, c *userClaims, a Access, who *About) error {
 	n, err := p.c.Sessions.Party(ctx, who.Party)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Proofing 实名核验 is evidence that an account is that party. Level is 0 none, 1
-// 初级, 2 中级, 3 高级.
+// Proofing 实名核验 is evidence that an account belongs to a certain party. Level is 0
+// none, 1 初级, 2 中级, 3 高级.
 type Proofing struct {
 	Level  int       `json:"level"`
 	Method string    `json:"method,omitempty"` // such as register_match or in_person
@@ -18,7 +18,7 @@ type Proofing struct {
 	At     time.Time `json:"at,omitzero"`
 }
 
-// Account is what a person logs in to. It belongs to one party.
+// Account is an account with which a person logs in. It belongs to one party.
 type Account struct {
 	ID        string       `json:"-"` // of NewID
 	Party     string       `json:"-"` // the person's id
@@ -28,25 +28,25 @@ type Account struct {
 	Proofing  Proofing     `json:"proofing"`
 	Password  PasswordHash `json:"password,omitzero"` // zero: none is set yet
 	Setup     SetupTicket  `json:"setup,omitzero"`
-	// Authenticators are all others than password and phone.
+	// Authenticators has all authenticators except password and phone.
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
-	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last: logins from before are over for good
+	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
 	Created        time.Time       `json:"-"`
 	Updated        time.Time       `json:"-"`
 	Revision       int64           `json:"-"` // counts updates, from 1
 }
 
-// Authenticator 认证凭据 is something of a person's with which they prove a factor. Password
-// and phone, which accounts had before there were others, have fields of their own.
+// Authenticator 认证凭据 is something with which a person proves a factor. Password and
+// phone, which accounts had before there were others, have fields of their own in Account.
 type Authenticator struct {
-	ID     string         `json:"id,omitempty"`   // of NewID; none of password and phone
-	Factor string         `json:"factor"`         // by its name in yizheng.internal/oidc/identity/factor
-	Name   string         `json:"name,omitempty"` // as its owner is shown it
+	ID     string         `json:"id,omitempty"`   // of NewID; empty for password and phone
+	Factor string         `json:"factor"`         // the factor's name in yizheng.internal/oidc/identity/factor
+	Name   string         `json:"name,omitempty"` // as shown to its owner
 	Added  time.Time      `json:"added,omitzero"`
-	Data   jsontext.Value `json:"data,omitempty"` // what the factor keeps of it
+	Data   jsontext.Value `json:"data,omitempty"` // what the factor stores about it
 }
 
-// PasswordHash is a password as it is kept: Argon2id (RFC 9106).
+// PasswordHash is a password as it is stored: hashed with Argon2id (RFC 9106).
 type PasswordHash struct {
 	Algorithm string    `json:"alg"` // argon2id
 	Memory    uint32    `json:"m"`   // KiB
@@ -60,8 +60,7 @@ type PasswordHash struct {
 // IsZero reports whether there is no password.
 func (p PasswordHash) IsZero() bool { return p.Algorithm == "" }
 
-// SetupTicket lets its holder set the first password of an account, or a new
-// one, once.
+// SetupTicket lets its holder set a password of an account once: the first one or a new one.
 type SetupTicket struct {
 	Sum     []byte    `json:"sum"` // SHA-256 of the ticket
 	Expires time.Time `json:"expires"`
@@ -76,28 +75,28 @@ type AccountRecord struct {
 	Body     []byte // sealed: Account as JSON
 	Created  time.Time
 	Updated  time.Time
-	// Logins lead to the account: the lookup keys of its login name, phone and the
-	// person's code numbers, of each under every live lookup key. Written, and not
-	// read back.
+	// Logins has the lookup keys that lead to the account: those of its login name, its
+	// phone and the person's code numbers, of each under every live lookup key. They are
+	// written, and not read back.
 	Logins []signing.Lookup
 
 	Auth []byte // see signing.Authenticator; read and written with the record
-	Mark []byte // its register, likewise; nil before revision 2
+	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
 // Accounts keeps accounts. Every driver passes storagetest.Accounts.
 type Accounts interface {
-	// CreateAccount stores a with revision 1. ErrExists if its ID is taken, its
-	// party has an account, or one of its logins leads to another one.
+	// CreateAccount stores a with revision 1. ErrExists if its ID is taken, its party
+	// has an account already, or one of its logins leads to another account.
 	CreateAccount(ctx context.Context, a AccountRecord) error
-	// LoadAccount returns one, or ErrNotFound.
+	// LoadAccount returns the account with that ID, or ErrNotFound.
 	LoadAccount(ctx context.Context, id string) (AccountRecord, error)
-	// FindAccount returns the one to which one of the keys leads, or ErrNotFound.
+	// FindAccount returns the account to which one of the keys leads, or ErrNotFound.
 	FindAccount(ctx context.Context, keys []signing.Lookup) (AccountRecord, error)
-	// UpdateAccount saves a, with its logins in place of those before, if the
-	// stored revision is a.Revision, and counts it up; else ErrConflict. ErrExists
-	// if one of the logins leads to another account. ID and Party never change.
+	// UpdateAccount saves a, replaces the stored logins by a's, and counts the revision
+	// up, if the stored revision is a.Revision; otherwise ErrConflict. ErrExists if one
+	// of the logins leads to another account. ID and Party never change.
 	UpdateAccount(ctx context.Context, a AccountRecord) error
-	// ListAccounts returns up to limit with an ID greater than after, by ID.
+	// ListAccounts returns up to limit accounts with an ID greater than after, by ID.
 	ListAccounts(ctx context.Context, after string, limit int) ([]AccountRecord, error)
 }

@@ -7,16 +7,16 @@ import (
 	"yizheng.internal/signing"
 )
 
-// What follows are stores whose records carry authenticators: they are made of what
-// is saved, and what comes back without fitting ones is signing.ErrAltered.
+// The stores in this file give each record an authenticator, which is made from what is
+// saved. For a record whose authenticator doesn't fit they return signing.ErrAltered.
 
 type authenticParticipants struct {
 	Participants
 	auth *signing.Authenticator
 }
 
-// AuthenticParticipants returns participants as they were written here, or
-// signing.ErrAltered in place of one.
+// AuthenticParticipants returns a store that returns only participants of p as they were
+// written here, and signing.ErrAltered for any other.
 func AuthenticParticipants(p Participants, a *signing.Authenticator) Participants {
 	return &authenticParticipants{p, a}
 }
@@ -25,7 +25,7 @@ func (p *Participant) facts(revision int64) *signing.Facts {
 	f := signing.NewFacts("participants", p.ID, revision).
 		Text(string(p.USCC), p.Name, string(p.Class), p.AreaCode, p.Parent, p.Successor).
 		Int(int64(p.Level)).Flag(p.Disabled).Time(p.Created, p.Updated)
-	for _, tag := range p.Names.Languages() { // none of what was written before there were any
+	for _, tag := range p.Names.Languages() { // empty in records from before Names existed
 		f.Text(tag, p.Names[tag])
 	}
 	return f
@@ -67,7 +67,7 @@ func (s *authenticParticipants) FindParticipant(ctx context.Context, code party.
 	return s.verify(s.Participants.FindParticipant(ctx, code))
 }
 
-// ListParticipants implements [Participants], and leaves out what doesn't fit.
+// ListParticipants implements [Participants], and leaves out participants that were altered.
 func (s *authenticParticipants) ListParticipants(ctx context.Context, after string, limit int) ([]Participant, error) {
 	return signing.Fitting(limit, func(last *Participant, n int) ([]Participant, error) {
 		if last != nil {
@@ -77,7 +77,7 @@ func (s *authenticParticipants) ListParticipants(ctx context.Context, after stri
 	}, func(r *Participant) error { _, err := s.verify(*r, nil); return err })
 }
 
-// AuthenticParties returns parties as they were written here.
+// AuthenticParties returns a store that returns only parties of p as they were written here.
 func AuthenticParties(p Parties, a *signing.Authenticator) Parties { return &authenticParties{p, a} }
 
 type authenticParties struct {
@@ -125,7 +125,7 @@ func (s *authenticParties) FindParty(ctx context.Context, keys []signing.Lookup)
 	return s.verify(s.Parties.FindParty(ctx, keys))
 }
 
-// ListParties implements [Parties], and leaves out what doesn't fit.
+// ListParties implements [Parties], and leaves out parties that were altered.
 func (s *authenticParties) ListParties(ctx context.Context, after string, limit int) ([]PartyRecord, error) {
 	return signing.Fitting(limit, func(last *PartyRecord, n int) ([]PartyRecord, error) {
 		if last != nil {
@@ -135,7 +135,7 @@ func (s *authenticParties) ListParties(ctx context.Context, after string, limit 
 	}, func(r *PartyRecord) error { _, err := s.verify(*r, nil); return err })
 }
 
-// AuthenticAccounts returns accounts as they were written here.
+// AuthenticAccounts returns a store that returns only accounts of s as they were written here.
 func AuthenticAccounts(s Accounts, a *signing.Authenticator) Accounts {
 	return &authenticAccounts{s, a}
 }
@@ -185,7 +185,7 @@ func (s *authenticAccounts) FindAccount(ctx context.Context, keys []signing.Look
 	return s.verify(s.Accounts.FindAccount(ctx, keys))
 }
 
-// ListAccounts implements [Accounts], and leaves out what doesn't fit.
+// ListAccounts implements [Accounts], and leaves out accounts that were altered.
 func (s *authenticAccounts) ListAccounts(ctx context.Context, after string, limit int) ([]AccountRecord, error) {
 	return signing.Fitting(limit, func(last *AccountRecord, n int) ([]AccountRecord, error) {
 		if last != nil {

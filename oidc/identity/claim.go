@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Claimant is who somebody says they are: an account, or the decoy's if there is none.
+// Claimant is the account that somebody claims to have. If there is no such account, There is
+// false and Account is the decoy.
 type Claimant struct {
 	Account Account
 	There   bool
 }
 
-// Claim finds the account of a login, of which logins are the readings: the same queries, and as many records opened,
-// whether there is one or not.
+// Claim finds the account of a login; logins are the readings of what was typed. Whether there
+// is an account or not, it makes the same queries and opens the same number of records.
 func (s *Service) Claim(ctx context.Context, logins []Login) (Claimant, error) {
 	keys, err := s.loginKeys(ctx, logins)
 	if err != nil {
@@ -41,14 +42,14 @@ func (s *Service) Claim(ctx context.Context, logins []Login) (Claimant, error) {
 			account, err = s.openAccount(ctx, d.record)
 		}
 	}
-	if err != nil && !there { // its key was purged meanwhile
+	if err != nil && !there { // the decoy's key may have been purged meanwhile
 		s.decoy.CompareAndSwap(d, nil)
 	}
 	return Claimant{account, there}, err
 }
 
-// decoy is an account that nobody has, sealed as the others are, so that an
-// unknown login costs what a known one does.
+// decoy is an account that nobody has. It is sealed like other accounts, so that an unknown
+// login costs the same as a known one.
 type decoy struct {
 	record AccountRecord
 	party  PartyRecord
@@ -77,9 +78,9 @@ func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
 	return d, nil
 }
 
-// named reports whether an account has one of the logins that led to it: the row that
-// did decides nothing. Codes count also when their time is over. For a login that leads to
-// nobody the decoy's party is opened, so that it costs the same.
+// named reports whether an account has one of the logins that led to it, because the row
+// that led to it isn't trusted. Codes that are no longer held count, too. For a login that
+// leads to nobody, named opens the decoy's party, so that it costs the same.
 func (s *Service) named(ctx context.Context, a Account, there bool, logins []Login) (bool, error) {
 	has := func(kind LoginKind, value string) bool {
 		return value != "" && slices.Contains(logins, Login{kind, value})
@@ -91,7 +92,7 @@ func (s *Service) named(ctx context.Context, a Account, there bool, logins []Log
 	found := has(byName, a.LoginName) || has(byPhone, a.Phone) ||
 		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(byCode, foldCode(c.Value)) })
 	if there && !found {
-		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "a login leads to it that is another's") // logged, and counted
+		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "the login of another account leads to it") // logged, and counted
 	}
 	return there && found, nil
 }

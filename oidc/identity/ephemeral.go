@@ -10,54 +10,52 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Conditions of [Ephemeral].
+// Errors of [Ephemeral].
 var (
-	// ErrGone says that nothing is kept under a key: it never was, has expired, or
-	// was lost.
+	// ErrGone says that nothing is stored under a key: nothing ever was, or it has expired
+	// or was lost.
 	ErrGone = errors.New("nothing is kept under this key")
 	// ErrChanged says that a value is no longer the one that was read.
 	ErrChanged = errors.New("the kept value changed since it was read")
 	// ErrFull says that there is no room now.
 	ErrFull = errors.New("no room for another value")
-	// ErrAway says that the server behind the store doesn't answer, or not as it
-	// should. It comes with the cause.
+	// ErrAway says that the server behind the store doesn't answer, or answers wrongly.
+	// It is joined with the cause.
 	ErrAway = errors.New("the store for what may be lost is away")
 )
 
-// Part is a part of the store. Each has a share of the room, so that what fills
-// one doesn't keep the others out. When all room is used, a part makes room for
-// those after it.
+// Part is a part of the store. Each part has a share of the room, so that a full part
+// doesn't shut out the others. When all room is used, a part gives way to the parts after it.
 type Part uint8
 
-// The parts, in the order in which they give way. In all of them but the last
-// one a new value always finds room: another one gives way to it.
+// The parts, in the order in which they give way. In every part but the last, a new value
+// always finds room, because another value gives way to it.
 const (
-	// PartUnopened keeps what anybody can have kept by a single request, before a
-	// browser has come back for it.
+	// PartUnopened has what anybody can cause to be stored with a single request, until a
+	// browser comes back to it.
 	PartUnopened Part = iota + 1
-	// PartOpened keeps what belongs to a page that somebody sees who hasn't shown
-	// who they are.
+	// PartOpened has what belongs to a page that somebody sees who hasn't logged in.
 	PartOpened
-	// PartPushed keeps what a client pushed.
+	// PartPushed has what clients pushed.
 	PartPushed
-	// PartReserved keeps codes, and logins of people who have shown who they are.
-	// ErrFull if there is no room; but of an owner who has more of it than anybody
-	// needs, the surplus gives way.
+	// PartReserved has codes, and logins of people who have shown who they are. ErrFull if
+	// there is no room; but if an owner has more values than anybody needs, the surplus
+	// gives way.
 	PartReserved
 )
 
-// Keeping says how a value is kept.
+// Keeping says how a value is stored.
 type Keeping struct {
 	Part Part
-	// Owner says on whose account it is, in up to 64 visible ASCII characters; or
-	// empty. Of a few values picked at random, the one gives way whose owner takes
-	// most room: who has many values loses their own.
+	// Owner says who takes the room, in up to 64 visible ASCII characters; or empty. If a
+	// value must give way, it is, of a few picked at random, the one whose owner takes most
+	// room: so an owner of many values loses their own.
 	Owner string
 	Until time.Time
 }
 
-// OwnerOf returns the owner of a [Keeping] that stands for an account, a client or
-// an address: whoever reads the store learns of none.
+// OwnerOf returns the Owner of a [Keeping] for an account, a client or an address. Somebody who
+// reads the store can't tell whom it stands for.
 func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error) {
 	if who == "" {
 		return "", nil
@@ -69,37 +67,35 @@ func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error
 	return hex.EncodeToString(mac.Sum[:8]), nil
 }
 
-// Ephemeral keeps what may be lost at any time and costs a fresh start then:
-// logins and authorization requests under way, payloads of codes, counters of
-// tries. It may delay and never decides: what must not happen twice is spent in
-// the database ([yizheng.internal/oidc/token.Families]).
+// Ephemeral stores what may be lost at any time, at the cost of a fresh start: logins and
+// authorization requests under way, payloads of codes, counters of tries. Losing something
+// may delay people, but it never decides: what must not happen twice is spent in the
+// database ([yizheng.internal/oidc/token.Families]).
 //
-// Keys are 1 to 200 visible ASCII characters, values up to 64 KiB; values are
-// sealed by who keeps them. Every driver passes storagetest.Ephemeral and
-// storagetest.EphemeralParts. When a
-// server behind it doesn't answer, methods return an error that is none of the
-// above.
+// Keys are 1 to 200 visible ASCII characters, values up to 64 KiB; callers seal the values.
+// Every driver passes storagetest.Ephemeral and storagetest.EphemeralParts. When a server
+// behind the store doesn't answer, methods return ErrAway (wrapped).
 type Ephemeral interface {
-	// Put keeps a value in the place of any before it. An end that isn't after now
-	// keeps nothing. ErrFull if there is no room: then what was kept before stays.
+	// Put stores a value in place of any before it. If k.Until isn't after now, it stores
+	// nothing. ErrFull if there is no room: then the value before it stays.
 	Put(ctx context.Context, key string, value []byte, k Keeping, now time.Time) error
-	// Load returns the value that is kept, or ErrGone.
+	// Load returns the stored value, or ErrGone.
 	Load(ctx context.Context, key string, now time.Time) ([]byte, error)
-	// Swap puts a new value in the place of old, in one step: ErrGone if nothing is
-	// kept, ErrChanged if it isn't old, ErrFull as Put. A zero Keeping leaves part,
-	// owner and end as they are.
+	// Swap replaces the value old by a new one, in one step. ErrGone if nothing is stored,
+	// ErrChanged if the stored value isn't old, ErrFull as for Put. A zero Keeping leaves
+	// part, owner and end as they are.
 	Swap(ctx context.Context, key string, old, new []byte, k Keeping, now time.Time) error
-	// Delete forgets a value, if there is one.
+	// Delete deletes a value, if there is one.
 	Delete(ctx context.Context, key string) error
-	// Count adds n, which may be 0 or negative, to a counter and returns its new
-	// value. The counter begins at 0, with the first n that isn't 0, and is
-	// forgotten a window after it began; a window that isn't positive keeps
-	// nothing. Counters and values have keys of their own.
+	// Count adds n, which may be 0 or negative, to a counter and returns its new value.
+	// The counter begins at 0, with the first n that isn't 0, and is deleted a window after
+	// it began. If the window isn't positive, nothing is stored. A counter and a value can
+	// have the same key.
 	Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error)
 }
 
-// NetworkOf returns the network that owns what somebody unknown asks to be kept: one IPv4
-// address, or the 56 bits of an IPv6 network that a household has.
+// NetworkOf returns the network that owns what is stored for somebody unknown: one IPv4
+// address, or an IPv6 network of 56 bits, as a household has.
 func NetworkOf(a netip.Addr) string {
 	if n := IPv6Network(a, 56); n != "" {
 		return n
@@ -107,7 +103,8 @@ func NetworkOf(a netip.Addr) string {
 	return a.Unmap().String()
 }
 
-// IPv6Network returns the network of so many bits to which an IPv6 address belongs, or "" of IPv4.
+// IPv6Network returns the network of an IPv6 address with a prefix of that many bits, or "" for
+// IPv4.
 func IPv6Network(a netip.Addr, bits int) string {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {

@@ -6,14 +6,14 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Did returns the fact that somebody (an account's id, "cli", or empty for somebody
-// unknown) did something to an account or a party, for its event. The Recorder says how
-// a change ended; result is that of all else.
+// Did returns the fact that an actor did something to an account or a party, for its event. The
+// actor is an account's id, "cli", or empty for somebody unknown. For a change, the Recorder
+// fills in the result; for anything else, result is it.
 func Did(actor string, action journal.Action, subject, requestID, result string) journal.Fact {
 	return journal.Fact{Actor: journal.Actor{ID: actor}, Action: action, Subject: subject, RequestID: requestID, Result: result}
 }
 
-// ReasonOf returns the result of what ended with an error, or with none, for its event.
+// ReasonOf returns the result of an action for its event; err is the action's error, or nil.
 func ReasonOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return string(e.Reason)

@@ -11,27 +11,27 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// LoginKind is one of the ways in which somebody says who they are.
+// LoginKind is a kind of login: what somebody types to say who they are.
 type LoginKind string
 
 const (
 	byName    LoginKind = "name"
 	byPhone   LoginKind = "phone"
 	byCode    LoginKind = "code" // the number of a document, whatever its type: there is one input field
-	byNothing LoginKind = "none" // what nobody can be called
+	byNothing LoginKind = "none" // no possible login
 )
 
-// Login is one reading of what was typed, folded.
+// Login is one possible reading of what was typed, folded.
 type Login struct {
 	Kind  LoginKind
 	Value string
 }
 
-// maxLogin is the longest input that is looked at, in bytes.
+// maxLogin is the longest input that is read, in bytes.
 const maxLogin = 256
 
-// ReadLogin returns everything that somebody may mean by what they typed, the
-// likeliest first; at least one.
+// ReadLogin returns all possible readings of what somebody typed, the likeliest first.
+// There is at least one.
 func ReadLogin(typed string) []Login {
 	if len(typed) > maxLogin || !utf8.ValidString(typed) {
 		return []Login{{Kind: byNothing}}
@@ -54,8 +54,8 @@ func ReadLogin(typed string) []Login {
 	return all
 }
 
-// foldCode brings a document's number into the form in which it is looked up:
-// people type it in groups.
+// foldCode returns a document's number in the form in which it is looked up, without the
+// spaces with which people type it.
 func foldCode(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -65,10 +65,10 @@ func foldCode(s string) string {
 	}, party.FoldCode(s))
 }
 
-// parseLoginName folds a login name, width and case, and checks it: 3 to 64
-// letters, digits and . _ - @, the first one a letter; not what looks like a
-// document's number, some letters and then digits, which is somebody else's
-// login perhaps. Refusals are *Error with the reason login_name_invalid.
+// parseLoginName folds the width and case of a login name and checks it: 3 to 64 letters,
+// digits and . _ - @, the first one a letter. It refuses what looks like a document's
+// number, some letters and then digits, because that may be somebody else's login.
+// Refusals are *Error with the reason login_name_invalid.
 func parseLoginName(s string) (string, error) {
 	invalid := &Error{Reason: "login_name_invalid", Detail: "a login name has 3 to 64 letters, digits, or . _ - @, begins with a letter, and doesn't look like a document's number"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
@@ -86,11 +86,11 @@ func parseLoginName(s string) (string, error) {
 	return name, nil
 }
 
-// likeNumber matches what documents' numbers look like: E12345678, 军字第1234567号.
+// likeNumber matches what looks like a document's number: E12345678, 军字第1234567号.
 var likeNumber = regexp.MustCompile(`^\pL{0,4}\d{5,}\pL?$`)
 
-// FoldName folds a name, width and case, until nothing changes any more: a small letter may compose
-// where the capital doesn't.
+// FoldName folds the width and case of a name. It repeats this up to four times, until nothing
+// changes, because a small letter may compose where the capital doesn't.
 func FoldName(s string) string {
 	s = strings.TrimSpace(s)
 	for range 4 {
@@ -103,10 +103,10 @@ func FoldName(s string) string {
 	return s
 }
 
-// parsePhone returns a phone number in the form of E.164. Eleven digits that
-// begin with 13 to 19 are a mobile number of the mainland, with 86 before them
-// or not; others begin with + or 00. Spaces and hyphens don't count. Refusals
-// are *Error with the reason phone_invalid.
+// parsePhone returns a phone number in the form of E.164. Eleven digits that begin with 13
+// to 19, with or without 86 before them, are a mobile number of the mainland; others begin
+// with + or 00. It ignores spaces and hyphens. Refusals are *Error with the reason
+// phone_invalid.
 func parsePhone(s string) (string, error) {
 	invalid := &Error{Reason: "phone_invalid", Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
@@ -136,12 +136,12 @@ var (
 	abroad   = regexp.MustCompile(`^[1-9][0-9]{6,14}$`)
 )
 
-// MaskedPhone returns the account's phone as its owner may be shown it before the
-// second factor, or "" if there is none.
+// MaskedPhone returns the account's phone in the form that may be shown before the second
+// factor, or "" if there is none.
 func (a Account) MaskedPhone() string { return maskPhone(a.Phone) }
 
-// maskPhone returns a number as its owner may be shown it before the second
-// factor: its last four digits, and the three that say whose network it was.
+// maskPhone returns a number in the form that may be shown before the second factor: the
+// first three digits, which name the network, and the last four.
 func maskPhone(phone string) string {
 	local := strings.TrimPrefix(phone, "+86")
 	if len(local) < 8 {
@@ -150,9 +150,9 @@ func maskPhone(phone string) string {
 	return local[:3] + strings.Repeat("*", len(local)-7) + local[len(local)-4:]
 }
 
-// logins returns all that lead to an account: its login name, its phone, and
-// the numbers that the person holds on a day. A former number is none: it may be
-// another's today.
+// logins returns all logins that lead to an account: its login name, its phone, and the
+// numbers that the person holds today. A former number isn't among them, because today it
+// may be somebody else's.
 func (a Account) logins(p Party, today party.Date) []Login {
 	var all []Login
 	if a.LoginName != "" {

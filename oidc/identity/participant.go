@@ -1,6 +1,6 @@
-// Package identity knows who takes part: participants; parties with their codes;
-// the accounts of persons, with their proofing and their authenticators. How those are proved is
-// known to its rooms: password, factor.
+// Package identity knows who takes part: participants; parties with their codes; and the
+// accounts of persons, with their proofing and their authenticators. The packages password and
+// factor below it know how authenticators are proved.
 package identity
 
 import (
@@ -11,8 +11,8 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// Conditions of stores, of participants, parties and accounts alike. Who wraps
-// them says which.
+// Errors of the stores of participants, parties and accounts. The wrapping error says which
+// record is meant.
 var (
 	ErrNotFound = errors.New("there is none")
 	ErrExists   = errors.New("it exists already")
@@ -33,31 +33,31 @@ type Participant struct {
 	ID        string // of NewID
 	USCC      party.USCC
 	Name      string
-	Names     party.Names // it in other languages than Chinese; nil for none
+	Names     party.Names // the name in other languages than Chinese; nil for none
 	Class     Class
 	AreaCode  string // 6 digits (GB/T 2260)
 	Level     int    // 1 national, 2 provincial, 3 city, 4 county, 5 other
 	Parent    string // ID of the superior participant; empty for none
-	Successor string // ID of who took over its duties; empty for none
+	Successor string // ID of the participant that took over its duties; empty for none
 	Disabled  bool   // its clients get no tokens
 	Created   time.Time
 	Updated   time.Time
 	Revision  int64  // counts updates, from 1
 	Auth      []byte `json:"-"` // see signing.Authenticator; read and written with the record
-	Mark      []byte `json:"-"` // its register, likewise; nil before revision 2
+	Mark      []byte `json:"-"` // the record's register, likewise; nil before revision 2
 }
 
 // Participants keeps participants. Every driver passes storagetest.Participants.
 type Participants interface {
 	// CreateParticipant stores p with revision 1. ErrExists if its ID or USCC is taken.
 	CreateParticipant(ctx context.Context, p Participant) error
-	// LoadParticipant returns one, or ErrNotFound.
+	// LoadParticipant returns the participant with that ID, or ErrNotFound.
 	LoadParticipant(ctx context.Context, id string) (Participant, error)
-	// FindParticipant returns the one with that code, or ErrNotFound.
+	// FindParticipant returns the participant with that code, or ErrNotFound.
 	FindParticipant(ctx context.Context, code party.USCC) (Participant, error)
-	// ListParticipants returns up to limit with an ID greater than after, by ID.
+	// ListParticipants returns up to limit participants with an ID greater than after, by ID.
 	ListParticipants(ctx context.Context, after string, limit int) ([]Participant, error)
-	// UpdateParticipant saves p if the stored revision is p.Revision, and counts
-	// it up; else ErrConflict. ID and USCC never change.
+	// UpdateParticipant saves p and counts its revision up, if the stored revision is
+	// p.Revision; otherwise ErrConflict. ID and USCC never change.
 	UpdateParticipant(ctx context.Context, p Participant) error
 }

@@ -27,7 +27,7 @@ type PartyCode struct {
 
 // Party is a person or an organization, as far as the provider knows it.
 type Party struct {
-	ID          string      `json:"-"` // of NewID: opaque, for good
+	ID          string      `json:"-"` // of NewID: opaque, never changes
 	Kind        Kind        `json:"-"`
 	Name        string      `json:"name"`
 	FormerNames []string    `json:"former_names,omitempty"` // 曾用名
@@ -54,12 +54,12 @@ type PartyRecord struct {
 	Body     []byte // sealed: Party as JSON
 	Created  time.Time
 	Updated  time.Time
-	// Codes lead to the party: the lookup keys of its codes, of each under every
-	// live lookup key. Written, and not read back.
+	// Codes has the lookup keys that lead to the party: those of its codes, of each under
+	// every live lookup key. They are written, and not read back.
 	Codes []signing.Lookup
 
 	Auth []byte // see signing.Authenticator; read and written with the record
-	Mark []byte // its register, likewise; nil before revision 2
+	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
 // Parties keeps parties. Every driver passes storagetest.Parties.
@@ -67,14 +67,14 @@ type Parties interface {
 	// CreateParty stores p with revision 1. ErrExists if its ID is taken or one of
 	// its codes leads to another party.
 	CreateParty(ctx context.Context, p PartyRecord) error
-	// LoadParty returns one, or ErrNotFound.
+	// LoadParty returns the party with that ID, or ErrNotFound.
 	LoadParty(ctx context.Context, id string) (PartyRecord, error)
-	// FindParty returns the one to which one of the keys leads, or ErrNotFound.
+	// FindParty returns the party to which one of the keys leads, or ErrNotFound.
 	FindParty(ctx context.Context, keys []signing.Lookup) (PartyRecord, error)
-	// UpdateParty saves p, with its codes in place of those before, if the stored
-	// revision is p.Revision, and counts it up; else ErrConflict. ErrExists if
-	// one of the codes leads to another party.
+	// UpdateParty saves p, replaces the stored codes by p's, and counts the revision up,
+	// if the stored revision is p.Revision; otherwise ErrConflict. ErrExists if one of the
+	// codes leads to another party.
 	UpdateParty(ctx context.Context, p PartyRecord) error
-	// ListParties returns up to limit with an ID greater than after, by ID.
+	// ListParties returns up to limit parties with an ID greater than after, by ID.
 	ListParties(ctx context.Context, after string, limit int) ([]PartyRecord, error)
 }

@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Registration is what is said of a new account and its person.
+// Registration describes a new account and its person.
 type Registration struct {
 	Name      string
 	Code      party.Code // such as a citizen number 公民身份号码
@@ -20,15 +20,14 @@ type Registration struct {
 	Password  string     // may be empty: then a setup ticket is needed
 	RequestID string
 	Actor     string
-	// Proofing is evidence that somebody else has, such as a clerk who saw the
-	// document; nil: the IdentityProofer is asked.
+	// Proofing is evidence that the caller has already, such as that of a clerk who saw
+	// the document; nil: the IdentityProofer is asked.
 	Proofing *Proofing
 }
 
-// Register proofs a person and makes party and account. If the party is there
-// already, from a license's holder or an earlier try, it is used, provided that
-// it has the name. Of registrations side by side one succeeds. Refusals are
-// *Error.
+// Register proofs a person and makes a party and an account. If the party exists already,
+// from a license's holder or an earlier try, Register uses it, provided that it has or had
+// that name. Of simultaneous registrations one succeeds. Refusals are *Error.
 func (s *Service) Register(ctx context.Context, r Registration) (Account, Party, error) {
 	r, err := r.checked()
 	if err != nil {
@@ -60,7 +59,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 			return err
 		}
 		err = s.c.Accounts.CreateAccount(ctx, record)
-		if errors.Is(err, ErrExists) { // made since it was checked, or the party has one that lost its logins
+		if errors.Is(err, ErrExists) { // it was made after the check, or the party's account has lost its logins
 			if refused := s.checkFree(ctx, a, p); refused != nil {
 				return refused
 			}
@@ -74,7 +73,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 	return a, p, nil
 }
 
-// checked returns the registration in the form in which it is kept.
+// checked checks the registration and returns it in the form in which it is stored.
 func (r Registration) checked() (Registration, error) {
 	var err error
 	if r.Name, err = party.ParseName(r.Name); err != nil {
@@ -123,8 +122,8 @@ func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err er
 	return p, nil
 }
 
-// partyOf returns the party that a code leads to, if it is a person of that
-// name, or makes it.
+// partyOf returns the party to which a code leads, or makes it. It refuses a party that
+// isn't a person of that name.
 func (s *Service) partyOf(ctx context.Context, r Registration, source string, now time.Time) (Party, error) {
 	keys, err := s.codeKeys(ctx, r.Code)
 	if err != nil {
@@ -136,8 +135,8 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 			return Party{}, err
 		}
 		p, err := s.openParty(ctx, record)
-		if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here decides nothing
-			return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "a code leads to it that is another's")
+		if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here isn't trusted
+			return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
 		}
 		if err == nil && !(p.Kind == Person && p.named(r.Name)) {
 			err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
@@ -159,7 +158,7 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 	err = s.c.Journal.Change(ctx, Did(r.Actor, journal.ActionPartyCreate, p.ID, r.RequestID, ""), func() error {
 		return s.c.Parties.CreateParty(ctx, record)
 	})
-	if errors.Is(err, ErrExists) { // made since it was looked for
+	if errors.Is(err, ErrExists) { // it was made after the search
 		p, err = find()
 	}
 	return p, finding(err)
@@ -178,11 +177,11 @@ func (p Party) named(name string) bool {
 	return key == party.NameKey(p.Name) || slices.ContainsFunc(p.FormerNames, func(former string) bool { return key == party.NameKey(former) })
 }
 
-// checkFree says which of an account's logins leads to another one. Its caller
-// is trusted to know: people who log in are told nothing of the kind.
+// checkFree says which of an account's logins leads to another account. Its callers may
+// know this; people who log in are never told.
 func (s *Service) checkFree(ctx context.Context, a Account, p Party) error {
 	for _, l := range a.logins(p, party.DateOf(time.Now())) {
-		// In whatever sense another one could be meant by typing this.
+		// Typing this login must not mean another account in any of its readings.
 		keys, err := s.loginKeys(ctx, ReadLogin(l.Value))
 		if err != nil {
 			return err

@@ -9,11 +9,12 @@ import (
 // rehashPage is how many records RehashLogins takes at a time.
 const rehashPage = 200
 
-// RehashLogins gives every party and account its lookup keys under all live
-// lookup keys, and no others, and seals it under the active data key; it calls
-// progress, if not nil, with how many it has done. It can be run again, and
-// beside a running service. Before a lookup key is revoked nobody logs in by it
-// alone any more; run again afterwards, nothing made under it is left.
+// RehashLogins gives every party and account its lookup keys under all live lookup keys, and
+// no others, and seals it under the active data key. It calls progress, if not nil, with how
+// many it has done. It can be run again, and beside a running service.
+//
+// Run it before a lookup key is revoked, so that no login depends on that key alone. Run it
+// again afterwards, so that nothing made under that key is left.
 func (s *Service) RehashLogins(ctx context.Context, progress func(done int)) error {
 	done := 0
 	count := func() {

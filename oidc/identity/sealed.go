@@ -10,11 +10,11 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Domains of lookup keys and MACs. They are stored, in effect: never change one.
+// Domains of lookup keys and MACs. Never change one: stored values depend on them.
 const (
 	domainPartyCode = "party.code"
 	domainLogin     = "account.login"
-	domainOwner     = "ephemeral.owner" // of what is kept in Ephemeral
+	domainOwner     = "ephemeral.owner" // for the owners of values in Ephemeral
 )
 
 func accountPlace(id string) vault.Place {
@@ -24,7 +24,7 @@ func partyPlace(id string) vault.Place {
 	return vault.Place{Table: "parties", Row: id, Column: "body"}
 }
 
-// sealer seals and opens parties and accounts, and knows what leads to them.
+// sealer seals and opens parties and accounts, and computes the lookup keys that lead to them.
 type sealer struct{ vault *vault.Vault }
 
 // loginKeys returns the lookup keys of logins under every live lookup key.
@@ -53,14 +53,14 @@ func (s sealer) codeKeys(ctx context.Context, codes ...party.Code) ([]signing.Lo
 	return all, nil
 }
 
-// accountBody is the sealed part of an account's record. It repeats whose the
-// account is, so that a row can't be made another's.
+// accountBody is the sealed part of an account's record. It repeats the account's party, so
+// that nobody can turn a row into another person's.
 type accountBody struct {
 	Account
 	Of string `json:"party"`
 }
 
-// sealAccount returns an account as it is stored, with the logins it has today.
+// sealAccount returns the record of an account, with the logins that lead to it today.
 func (s sealer) sealAccount(ctx context.Context, a Account, p Party) (AccountRecord, error) {
 	keys, err := s.loginKeys(ctx, a.logins(p, party.DateOf(time.Now())))
 	if err != nil {
@@ -89,7 +89,7 @@ func (s sealer) openAccount(ctx context.Context, r AccountRecord) (Account, erro
 	return a, nil
 }
 
-// sealParty returns a party as it is stored.
+// sealParty returns the record of a party.
 func (s sealer) sealParty(ctx context.Context, p Party) (PartyRecord, error) {
 	keys, err := s.codeKeys(ctx, p.AllCodes()...)
 	if err != nil {

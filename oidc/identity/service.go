@@ -13,8 +13,8 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Journal records what is done here; [journal.Recorder] does. What it merges is none of
-// ours, so that nobody has to run it for this package.
+// Journal records what this package does; [journal.Recorder] implements it. This package records
+// no events that a Recorder merges, so it doesn't need the Recorder's Run.
 type Journal interface {
 	Record(ctx context.Context, f journal.Fact) error
 	Noted(ctx context.Context, f journal.Fact)
@@ -26,28 +26,29 @@ type Config struct {
 	Parties   Parties
 	Accounts  Accounts
 	Vault     *vault.Vault
-	Passwords Passwords       // for accounts that are registered with one
+	Passwords Passwords       // for accounts that are registered with a password
 	Proofer   IdentityProofer // nil: nobody can be proofed
 	Journal   Journal
 }
 
-// Passwords makes the passwords of new accounts. What a password may be, and how it is
-// hashed, is known to [yizheng.internal/oidc/identity/password], which knows accounts.
+// Passwords hashes the passwords of new accounts. The package
+// [yizheng.internal/oidc/identity/password] implements it; it has the rules for passwords.
 type Passwords interface {
-	// New checks a new password of an account and its person, and hashes it. *Error.
+	// New checks a new password of an account and its person, and hashes it. Refusals
+	// are *Error.
 	New(ctx context.Context, password string, a Account, p Party) (PasswordHash, error)
-	// Blank returns a hash of no password, at today's cost.
+	// Blank returns a hash that no password has, at the current cost.
 	Blank() PasswordHash
 }
 
 // IdentityProofer checks a claimed identity against a register.
 type IdentityProofer interface {
-	// Proof returns the evidence that there is such a person, or a *Error with
-	// the reason not_matched. An error of another kind: the register doesn't answer.
+	// Proof returns the evidence that there is such a person, or an *Error with the reason
+	// not_matched. Any other error means that the register doesn't answer.
 	Proof(ctx context.Context, name string, code party.Code) (Proofing, error)
 }
 
-// Service is the rules of who somebody is. Safe for concurrent use.
+// Service has the rules of who somebody is. Safe for concurrent use.
 type Service struct {
 	sealer
 	c     Config
@@ -88,8 +89,8 @@ func (s *Service) Party(ctx context.Context, id string) (Party, error) {
 	return s.openParty(ctx, r)
 }
 
-// FindAccount returns the account to which a login name, phone or number leads,
-// as typed, or ErrNotFound. It is for operators: who logs in is told nothing of it.
+// FindAccount returns the account to which a login name, phone or number leads, as typed,
+// or ErrNotFound. It is for operators: people who log in must not learn its result.
 func (s *Service) FindAccount(ctx context.Context, login string) (Account, error) {
 	keys, err := s.loginKeys(ctx, ReadLogin(login))
 	if err != nil {
@@ -109,7 +110,7 @@ func (s *Service) FindAccount(ctx context.Context, login string) (Account, error
 	} else if !has {
 		return Account{}, ErrNotFound
 	}
-	// A code whose time is over is not looked for any more.
+	// A code that is no longer held doesn't lead to the account any more.
 	p, err := s.Party(ctx, a.Party)
 	if err != nil {
 		return Account{}, err
@@ -139,8 +140,8 @@ func (s *Service) ListAccounts(ctx context.Context, after string, limit int) ([]
 	return accounts, nil
 }
 
-// DisableAccount keeps an account from logging in, or lets it again. What was
-// logged in before it was disabled stays over. ErrNotFound if there is none.
+// DisableAccount disables an account, so that nobody can log in with it, or enables it
+// again. Logins from before it was disabled stay ended. ErrNotFound if there is none.
 func (s *Service) DisableAccount(ctx context.Context, actor, account string, disabled bool) (Account, error) {
 	action := journal.ActionAccountEnable
 	if disabled {
@@ -159,8 +160,8 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	return a, err
 }
 
-// ChangePhone gives an account another phone, in the form that parsePhone reads,
-// or with an empty one none. Who asks has seen that it is the person's. *Error:
+// ChangePhone gives an account another phone, in the form that parsePhone reads; if phone is
+// empty, it removes the phone. The caller has checked that the phone is the person's. *Error:
 // phone_invalid, phone_taken. ErrNotFound if there is no such account.
 func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (Account, error) {
 	if phone != "" {
@@ -180,11 +181,11 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 	return a, err
 }
 
-// changeTries is how often a change is tried again when another one came between.
+// changeTries is how many times a change is tried when other changes keep coming first.
 const changeTries = 5
 
-// Change applies a change to a stored account and returns the result. do may
-// refuse; it is called again when another change came between.
+// Change applies do to a stored account and returns the result. do may return an error; it
+// is called again if another change was stored first.
 func (s *Service) Change(ctx context.Context, id string, do func(*Account) error) (Account, error) {
 	for try := 1; ; try++ {
 		a, err := s.Account(ctx, id)

@@ -8,15 +8,15 @@ import (
 	"yizheng.internal/license/party"
 )
 
-// Reason says what is wrong: a word in snake_case, which stays. Who raises one says it in
-// place; one that somebody tests for is a constant.
+// Reason says what is wrong: a word in snake_case that never changes. Most reasons are written
+// where they are raised; a reason that other code tests for is a constant.
 type Reason string
 
 // Reasons that other packages test for.
 const (
 	ReasonAccountExists  Reason = "account_exists"
-	ReasonBusy           Reason = "busy"        // too many log in at this moment
-	ReasonUnavailable    Reason = "unavailable" // nobody can log in
+	ReasonBusy           Reason = "busy"        // too many people are logging in now
+	ReasonUnavailable    Reason = "unavailable" // nobody can log in now
 	ReasonLoginRefused   Reason = "login_refused"
 	ReasonWrongPassword  Reason = "wrong_password"
 	ReasonCodeWrong      Reason = "code_wrong"

@@ -22,12 +22,12 @@ const (
 	ReasonCodeWrong      Reason = "code_wrong"
 	ReasonCodeExpired    Reason = "code_expired"
 	ReasonNoPhone        Reason = "no_phone"
-	ReasonNoSecondFactor Reason = "no_second_factor" // none can be had here
+	ReasonNoSecondFactor Reason = "no_second_factor" // this installation has no second factor
 	ReasonTooManyCodes   Reason = "too_many_codes"
 	ReasonTooManyTries   Reason = "too_many_tries"
 )
 
-// Error says why something was refused. No value is echoed. Reason is one of
+// Error says why something was refused. It echoes no value. Reason is one of
 //
 //   - of a participant: uscc_invalid, name_invalid, names_invalid, class_unknown,
 //     area_code_invalid, level_invalid, parent_invalid, successor_invalid,
@@ -44,8 +44,8 @@ const (
 type Error struct {
 	Reason Reason
 	Detail string        // one sentence: what is wrong and what to do
-	Err    error         // nil if there is no more to say
-	Retry  time.Duration // after which it may be tried again; 0: says nothing of that
+	Err    error         // the cause; nil: none
+	Retry  time.Duration // how long to wait before the next try; 0: not known
 }
 
 // Error returns the reason and what to do.
@@ -54,7 +54,7 @@ func (e *Error) Error() string { return string(e.Reason) + ": " + e.Detail }
 // Unwrap returns the cause, such as a *party.CodeError.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Spec is what is said of a new participant.
+// Spec describes a new participant.
 type Spec struct {
 	USCC     string // read as party.ParseUSCC does
 	Name     string
@@ -65,9 +65,8 @@ type Spec struct {
 	Parent   string // ID of the superior participant; empty for none
 }
 
-// NewParticipant checks a spec and returns the participant, with a new random
-// ID and revision 1, as created now. That the parent exists is for the caller to check.
-// Refusals are *Error.
+// NewParticipant checks a spec and returns the participant, with a new random ID and
+// revision 1, created now. The caller checks that the parent exists. Refusals are *Error.
 func NewParticipant(s Spec) (Participant, error) {
 	code, err := party.ParseUSCC(s.USCC)
 	if err != nil {
@@ -81,7 +80,7 @@ func NewParticipant(s Spec) (Participant, error) {
 	return p.Checked()
 }
 
-// NamesHelp says what names in other languages must be.
+// NamesHelp says which names in other languages are allowed.
 const NamesHelp = "names in other languages go by a language tag such as en, at most 20, and have 1 to 200 visible characters; the Chinese one is the name itself"
 
 // Checked returns the participant with its name trimmed, or an *Error that
@@ -118,12 +117,11 @@ func (c Class) Known() bool {
 	return c == Government || c == PublicService || c == Enterprise
 }
 
-// NewID returns a new opaque id: 26 lower-case letters and digits, 130 random
-// bits. It stands for a participant or a client and says nothing about it.
+// NewID returns a new opaque id: 26 lower-case letters and digits, 130 random bits. It
+// says nothing about what it names.
 func NewID() string { return strings.ToLower(rand.Text()) }
 
-// ValidID reports whether s has the form of NewID, so that what can't be an id
-// isn't looked up.
+// ValidID reports whether s has the form that NewID gives. Callers look up nothing else.
 func ValidID(s string) bool {
 	if len(s) != 26 {
 		return false

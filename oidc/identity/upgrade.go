@@ -6,7 +6,7 @@ import (
 	"yizheng.internal/signing"
 )
 
-// Facts are what a participant's authenticator covers.
+// Facts returns what a participant's authenticator covers.
 func (p *Participant) Facts() *signing.Facts { return p.facts(p.Revision) }
 
 // Upgrade gives parties and accounts of an earlier version their authenticators;

@@ -5,27 +5,29 @@ import (
 	"strings"
 )
 
-// Assurance is how sure it is who logged in, 0 to 3: the least of how well the person's
-// identity was proofed and how strong their proofs were. [Definitions.Assurance] computes
-// it; what is demanded of a login is one, too.
+// Assurance says how sure it is who logged in, 0 to 3: the lesser of the level to which the
+// person's identity was proofed and the strength of their proofs. [Definitions.Assurance]
+// computes it. What is demanded of a login is an Assurance, too.
 type Assurance int
 
 const (
 	nothing    Assurance = iota
 	oneFactor            // one factor was proved
-	twoFactors           // two of different kinds
-	resistant            // one that resists phishing and verified its user
+	twoFactors           // two factors of different kinds were proved
+	resistant            // a factor was proved that resists phishing and verified its user
 )
 
 // Proof is one factor as a login proved it.
 type Proof struct {
 	Factor   Name
-	Verified bool   // the authenticator verified its user, by a PIN or a finger (WebAuthn, flag UV)
-	Phone    string // the phone by which it reached the person; empty: of a factor that comes by phone the account's, else none
+	Verified bool // the authenticator verified its user, by a PIN or a finger (WebAuthn, flag UV)
+	// Phone is the phone by which the factor reached the person. Empty: the account's phone,
+	// if the factor comes by phone; otherwise none.
+	Phone string
 }
 
-// String returns the proof as it is stored: the factor's name, +uv where the authenticator
-// verified its user, and @ with the phone if it is another one than the factor says.
+// String returns the proof as it is stored: the factor's name, then +uv if the authenticator
+// verified its user, then @ and the phone if Phone is set.
 func (p Proof) String() string {
 	s := string(p.Factor)
 	if p.Verified {
@@ -42,8 +44,8 @@ const verifiedMark = "+uv"
 // MarshalText implements [encoding.TextMarshaler].
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. A factor that isn't known
-// proves nothing.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts unknown factors, which
+// prove nothing.
 func (p *Proof) UnmarshalText(text []byte) error {
 	rest, phone, _ := strings.Cut(string(text), "@")
 	name, verified := strings.CutSuffix(rest, verifiedMark)
@@ -51,17 +53,17 @@ func (p *Proof) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// accountPhone stands for the phone of an account where a proof names none.
+// accountPhone stands for the account's phone, if a proof names no phone.
 const accountPhone = "account"
 
-// evidence is what of a proof counts.
+// evidence is what counts about a proof.
 type evidence struct {
 	Kind
 	strength Assurance
-	phone    string // by which it came; empty: by none
+	phone    string // the phone by which the proof came; empty: none
 }
 
-// weigh returns what a proof counts for: nothing, if its factor isn't known.
+// weigh returns what a proof counts for. If its factor isn't known, it counts for nothing.
 func (ds Definitions) weigh(p Proof) evidence {
 	d, ok := ds.find(p.Factor)
 	if !ok {
@@ -77,9 +79,9 @@ func (ds Definitions) weigh(p Proof) evidence {
 	return e
 }
 
-// strength returns how strong proofs are together: as the strongest, or 2 if two of them are
-// of different kinds and didn't come by the same phone. Several of one kind are one factor
-// (NIST SP 800-63B-4 section 2.2): whoever took the bag has both.
+// strength returns how strong proofs are together: as strong as the strongest, but at least 2
+// if two of them are of different kinds and didn't come by the same phone. Several proofs of one
+// kind count as one factor (NIST SP 800-63B-4 section 2.2): a thief of a bag gets all in it.
 func (ds Definitions) strength(proofs []Proof) Assurance {
 	strongest := nothing
 	for i, p := range proofs {
@@ -92,19 +94,19 @@ func (ds Definitions) strength(proofs []Proof) Assurance {
 	return strongest
 }
 
-// independent reports whether who can show one of them needn't be able to show the other.
+// independent reports whether somebody can have one piece of evidence without the other.
 func (e evidence) independent(other evidence) bool {
 	return e.strength > nothing && other.strength > nothing && e.Kind != other.Kind && (e.phone == "" || e.phone != other.phone)
 }
 
-// Assurance returns the assurance of a login in which those factors were proved, of
-// somebody whose identity was proofed to a level (0 to 3): no login is surer than that.
+// Assurance returns the assurance of a login with some proofs, by somebody whose identity was
+// proofed to a level (0 to 3). It is never above that level.
 func (ds Definitions) Assurance(proofing int, proofs []Proof) Assurance {
 	return min(Assurance(proofing), ds.strength(proofs))
 }
 
-// Further returns which of the factors that somebody has would bring a login, in which
-// those were proved, to a strength.
+// Further returns those of the factors in has, each of which would raise a login with these
+// proofs to the strength need.
 func (ds Definitions) Further(proofs []Proof, has []Name, need Assurance) (names []Name) {
 	for _, n := range has {
 		if ds.strength(append(slices.Clone(proofs), ds.best(n))) >= need {
@@ -114,13 +116,13 @@ func (ds Definitions) Further(proofs []Proof, has []Name, need Assurance) (names
 	return names
 }
 
-// best returns the strongest proof that there can be of a factor.
+// best returns the strongest possible proof of a factor.
 func (ds Definitions) best(n Name) Proof {
 	d, _ := ds.find(n)
 	return Proof{Factor: n, Verified: d.Verified > nothing}
 }
 
-// Most returns the highest assurance that a login can reach with the factors there are.
+// Most returns the highest assurance that a login can reach with all these factors.
 func (ds Definitions) Most() Assurance {
 	var proofs []Proof
 	for _, d := range ds {

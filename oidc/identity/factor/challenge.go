@@ -10,12 +10,12 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Challenge is CheckPassword's answer when there were too many tries from
-// unknown devices: whether the password is right is not said. If it is, and the
-// account has a phone, a code is on its way there, with which ConfirmLogin
-// returns the account. Who doesn't get a code can't tell why.
+// Challenge is CheckPassword's answer after too many tries from unknown devices. It doesn't
+// say whether the password is right. If it is, and the account has a phone, a code is sent to
+// that phone, and with this code ConfirmLogin returns the account. Somebody who gets no code
+// can't tell why.
 type Challenge struct {
-	Handle string // names it to ConfirmLogin; a secret of the browser's form
+	Handle string // names the challenge to ConfirmLogin; a secret of the browser's form
 }
 
 // Error implements error.
@@ -28,12 +28,13 @@ func (c *Challenge) refusal() *identity.Error {
 	return &identity.Error{Reason: "code_needed", Detail: "There were many tries. If login and password are right, a code was sent to the account's phone."}
 }
 
-// challengeTime is how long a guarded try takes, whatever is sent meanwhile.
+// challengeTime is how long a guarded try takes, whether or not a code is sent.
 const challengeTime = 5 * time.Second
 
-// challenge keeps the answer to a guarded try, and sends the code if the
-// password was right. It takes the same time either way. The counts are taken
-// back when the code comes: sooner, whoever counted along would learn of it.
+// challenge stores the answer to a guarded try, and sends the code if the password was right.
+// It takes the same time either way. The counts are taken back only when the right code is
+// typed: if that happened earlier, an attacker who watches the limits would learn that the
+// password was right.
 func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tally, began time.Time) error {
 	c := &Challenge{Handle: rand.Text()}
 	var kept codeRecord
@@ -63,7 +64,7 @@ func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claim
 	}
 }
 
-// challengeSubject stands where an account's id does.
+// challengeSubject is the subject of a challenge's code, in place of an account's id.
 const challengeSubject = "login"
 
 func orOK(reason string) string {
@@ -101,7 +102,7 @@ func (p *passwords) confirm(ctx context.Context, handle, binding, code, requestI
 	switch {
 	case account.Disabled:
 		f.Result = "account_disabled"
-	case !account.Password.Set.Equal(kept.Checked): // it got another one meanwhile
+	case !account.Password.Set.Equal(kept.Checked): // the password changed meanwhile
 		f.Result = "wrong_password"
 	}
 	if f.Result != journal.ResultOK {

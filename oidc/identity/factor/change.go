@@ -10,8 +10,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// byAccount is the kind of a count of tries by somebody who is logged in: no
-// login was typed.
+// byAccount is the login kind under which tries of somebody who is logged in are counted,
+// because no login was typed.
 const byAccount identity.LoginKind = "account"
 
 // change is [Service.ChangePassword].
@@ -28,10 +28,10 @@ func (p *passwords) change(ctx context.Context, a Attempt, account, next string)
 	var changed identity.Account
 	err = p.Journal.Change(ctx, f, func() (err error) {
 		changed, err = p.People.Change(ctx, account, func(c *identity.Account) error {
-			if c.Disabled || !c.Password.Set.Equal(now.Password.Set) { // the one that was checked is no more
+			if c.Disabled || !c.Password.Set.Equal(now.Password.Set) { // the password changed after the check
 				return wrongPassword()
 			}
-			hash.Set = time.Now().UTC() // not before: what the old one opened meanwhile is over too
+			hash.Set = time.Now().UTC() // not earlier, so that logins with the old password meanwhile end, too
 			c.Password, c.Setup = hash, identity.SetupTicket{}
 			return nil
 		})
@@ -43,7 +43,7 @@ func (p *passwords) change(ctx context.Context, a Attempt, account, next string)
 	return changed, nil
 }
 
-// refusedChange leaves a fact of a change that never began.
+// refusedChange records a change that was refused before it began.
 func (p *passwords) refusedChange(ctx context.Context, f journal.Fact, err error) error {
 	f.Result = identity.ReasonOf(err)
 	p.Journal.Noted(ctx, f)
@@ -80,10 +80,10 @@ func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.A
 	return account, nil
 }
 
-// withheld returns the refusal of a try whose answer is not to be given, or nil.
+// withheld returns the refusal of a try whose answer must not be given, or nil.
 func (t *tried) withheld() error {
 	refused := t.refused
-	for _, c := range t.counted { // those of the account too: here it hides nothing
+	for _, c := range t.counted { // counts of the account, too: to its own user they needn't be hidden
 		if c.over() && (refused == nil || refused.Retry < c.window) {
 			refused = tooManyTries(c)
 		}
@@ -94,8 +94,8 @@ func (t *tried) withheld() error {
 	return refused
 }
 
-// anotherPassword checks and hashes a password that takes the place of old,
-// which is the account's.
+// anotherPassword checks and hashes the password next, which replaces the account's
+// password old.
 func (p *passwords) anotherPassword(ctx context.Context, a identity.Account, old, next string) (identity.PasswordHash, error) {
 	before, _ := password.Normal(old)
 	if after, ok := password.Normal(next); ok && after == before {

@@ -20,35 +20,35 @@ import (
 const (
 	codeLife    = 5 * time.Minute
 	codeAgain   = time.Minute
-	codeTimeout = 10 * time.Second // of sending one
+	codeTimeout = 10 * time.Second // for sending a code
 )
 
-// codeRecord is a one-time code as it is kept, sealed, in Ephemeral.
+// codeRecord is a one-time code as it is stored, sealed, in Ephemeral.
 type codeRecord struct {
-	ID      string    `json:"id"`                // random; its tries are counted under it
-	Serial  int32     `json:"serial"`            // of the key of …
-	Sum     []byte    `json:"sum"`               // … the MAC of the code
-	Account string    `json:"account,omitempty"` // of a challenge: who gets in; empty: nobody
-	Counted []string  `json:"counted,omitempty"` // of a challenge: the counters that counted its try
-	Checked time.Time `json:"checked,omitzero"`  // of a challenge: when the password that was right had been set
+	ID      string    `json:"id"`                // random; the code's tries are counted under it
+	Serial  int32     `json:"serial"`            // the serial of the key of the MAC in Sum
+	Sum     []byte    `json:"sum"`               // the MAC of the code
+	Account string    `json:"account,omitempty"` // in a challenge: the account that logs in; empty: none
+	Counted []string  `json:"counted,omitempty"` // in a challenge: the counters that counted its try
+	Checked time.Time `json:"checked,omitzero"`  // in a challenge: when the checked password had been set
 	Sent    time.Time `json:"sent"`
 	Used    bool      `json:"used,omitempty"`
 }
 
-// The domains of codes' MACs. They are stored, in effect: never change one.
+// The domains of codes' MACs. Never change one: stored values depend on them.
 const (
 	domainCode    = "account.code"
 	domainCodeKey = "account.code.key"
 )
 
-// codes keeps one-time codes that people are to type.
+// codes stores and checks the one-time codes that people type.
 type codes struct{ *counters }
 
-// codeKeyOf says for whom a code is: an account, or challengeSubject, and a
-// secret of the login.
+// codeKeyOf says for whom a code is: subject is an account or challengeSubject, and
+// binding is a secret of the login.
 type codeKeyOf struct{ subject, binding string }
 
-// key returns the key under which the code is kept. It tells nothing.
+// key returns the key under which the code is stored. The key reveals nothing.
 func (c *codes) key(ctx context.Context, of codeKeyOf) (string, error) {
 	mac, err := c.vault.MAC(ctx, domainCodeKey, of.subject, of.binding)
 	if err != nil {
@@ -61,7 +61,8 @@ func codePlace(key string) vault.Place {
 	return vault.Place{Table: "ephemeral", Row: key, Column: "code"}
 }
 
-// countSent counts a code that is to be sent for an account. *Error too_many_codes.
+// countSent counts a code that is about to be sent for an account. *Error: too_many_codes,
+// unavailable.
 func (c *codes) countSent(ctx context.Context, account string, now time.Time) ([]tally, error) {
 	var counted []tally
 	for _, l := range []limit{ofCodeHour, ofCodeDay} {
@@ -80,8 +81,8 @@ func (c *codes) countSent(ctx context.Context, account string, now time.Time) ([
 	return counted, nil
 }
 
-// keep makes a code and keeps it, in place of any before it, in a part of the
-// store and on somebody's account there.
+// keep makes a code and stores it in place of any before it. part is the part of the store,
+// and who is the owner of the room there.
 func (c *codes) keep(ctx context.Context, of codeKeyOf, r codeRecord, part identity.Part, who string) (code string, err error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
@@ -113,7 +114,7 @@ func (c *codes) keep(ctx context.Context, of codeKeyOf, r codeRecord, part ident
 	return code, nil
 }
 
-// load returns the code that is kept, and as it is kept; identity.ErrGone.
+// load returns the stored code, opened and sealed, or identity.ErrGone.
 func (c *codes) load(ctx context.Context, of codeKeyOf) (r codeRecord, sealed []byte, err error) {
 	key, err := c.key(ctx, of)
 	if err != nil {
@@ -141,10 +142,10 @@ func (c *codes) forget(ctx context.Context, of codeKeyOf) {
 
 // spend checks a code and uses it up.
 //
-// A try counts before the code is compared, so that tries side by side are five
-// as well. Of right ones side by side Swap lets one through. Were a store to lose
-// that, the same code would pass twice for the same login, which gains nobody
-// anything: Ephemeral needn't decide it.
+// A try is counted before the code is compared, so that simultaneous tries are limited to
+// five, too. Of simultaneous right tries, Swap lets one succeed. If the store lost that, the
+// same code would succeed twice for the same login, from which nobody gains anything. So
+// Ephemeral is good enough for it.
 func (c *codes) spend(ctx context.Context, of codeKeyOf, code string) (codeRecord, error) {
 	now := time.Now()
 	r, sealed, err := c.load(ctx, of)
@@ -194,8 +195,8 @@ func expiredCode() error {
 	return &identity.Error{Reason: identity.ReasonCodeExpired, Detail: "The code is no longer good. Ask for another one."}
 }
 
-// foldDigits returns a code as it was sent: people type full-width digits, and people and their
-// phones put spaces and hyphens between digits.
+// foldDigits returns a typed code in the form in which it was sent: people may type full-width
+// digits, and people and their phones may put spaces and hyphens between digits.
 func foldDigits(code string) string {
 	if len(code) > 64 {
 		return ""

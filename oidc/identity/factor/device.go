@@ -20,20 +20,20 @@ import (
 //
 //	format (1 byte) ‖ device (16) ‖ made (8, seconds, big-endian) ‖ serial of the MAC's key (4) ‖ MAC (32)
 //
-// in base64url. The account, and when its password was set, are in the MAC alone: a
-// cookie names nobody, and is good for as long as the password.
+// in base64url. The account, and when its password was set, are only in the MAC. So a cookie
+// names nobody, and is valid only until the password changes.
 const (
 	deviceFormat = 2
 	deviceID     = 16
 	deviceBytes  = 1 + deviceID + 8 + 4 + 32
 	deviceLife   = 365 * 24 * time.Hour
 
-	// deviceMost is how many persons a browser remembers: families share one.
+	// deviceMost is how many persons a browser remembers, because families share browsers.
 	deviceMost = 5
 	deviceSep  = "."
 )
 
-// domainDevice is the domain of device tokens' MACs. It is stored, in effect: never change it.
+// domainDevice is the domain of device tokens' MACs. Never change it: stored cookies depend on it.
 const domainDevice = "account.device"
 
 // devices knows the browsers in which people logged in.
@@ -57,19 +57,19 @@ func (d *devices) token(ctx context.Context, account identity.Account, had strin
 	for _, old := range splitDevices(had) {
 		if device, err := d.device(ctx, account, old); err != nil {
 			return "", err
-		} else if device == "" && len(all) < deviceMost { // another person's
+		} else if device == "" && len(all) < deviceMost { // another person's, or no longer valid
 			all = append(all, old)
 		}
 	}
 	return strings.Join(all, deviceSep), nil
 }
 
-// deviceFacts are what the MAC of a device token is over.
+// deviceFacts returns what the MAC of a device token covers.
 func deviceFacts(a identity.Account, device string, made int64) []string {
 	return []string{a.ID, device, strconv.FormatInt(made, 10), strconv.FormatInt(a.Password.Set.UnixNano(), 10)}
 }
 
-// splitDevices returns the tokens of a cookie that have the form of one.
+// splitDevices returns the parts of a cookie that have the length of a token.
 func splitDevices(cookie string) []string {
 	const size = (deviceBytes*8 + 5) / 6
 	if len(cookie) > deviceMost*(size+1) {
@@ -84,8 +84,8 @@ func splitDevices(cookie string) []string {
 	return all
 }
 
-// known returns the id of the device if a token of the cookie makes it one
-// of the account's, else "".
+// known returns the id of the device if one of the cookie's tokens is the account's, and
+// otherwise "".
 func (d *devices) known(ctx context.Context, account identity.Account, cookie string) (string, error) {
 	for _, token := range splitDevices(cookie) {
 		if device, err := d.device(ctx, account, token); device != "" || err != nil {
@@ -109,7 +109,7 @@ func (d *devices) device(ctx context.Context, account identity.Account, token st
 		return "", nil
 	}
 	ok, err := d.vault.CheckMAC(ctx, mac, domainDevice, deviceFacts(account, device, made)...)
-	if errors.Is(err, signing.ErrNoKey) { // purged, or made up
+	if errors.Is(err, signing.ErrNoKey) { // the key was purged, or its serial was made up
 		return "", nil
 	}
 	if err != nil || !ok {

@@ -1,5 +1,5 @@
-// Package factor knows the factors with which people prove who they are, a file each, and how
-// sure a login is in which some of them were proved.
+// Package factor knows the factors with which people prove who they are, each in a file of its
+// own, and computes how sure a login is from the factors that were proved.
 package factor
 
 import (
@@ -9,34 +9,34 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Name names a factor. It stands in sealed records: never change one.
+// Name names a factor. Never change a name: sealed records contain it.
 type Name string
 
-// Kind is what a factor proves of somebody (NIST SP 800-63B-4 section 2).
+// Kind is what a factor proves about somebody (NIST SP 800-63B-4 section 2).
 type Kind uint8
 
-// The kinds. Something the person is has none: an authenticator that asks for a finger
-// verifies its user by it, see [Proof].
+// The kinds. There is no kind for something that the person is: an authenticator that asks
+// for a finger uses it to verify its user, see [Proof].
 const (
 	Known Kind = iota + 1 // something the person knows
 	Held                  // something the person holds
 )
 
-// Definition is what there is to know of a factor before anybody proves it.
+// Definition describes a factor, independent of any proof.
 type Definition struct {
 	Name     Name
-	Methods  []string  // what it is called in the amr claim (RFC 8176)
+	Methods  []string  // its names in the amr claim (RFC 8176)
 	Kind     Kind      // what it proves
-	Strength Assurance // what a login reaches in which it is the only one
-	Verified Assurance // likewise, where the authenticator verified its user; 0: it never does
+	Strength Assurance // the assurance of a login with this factor alone
+	Verified Assurance // the same if the authenticator verified its user; 0: it never does
 	Phone    bool      // it reaches the person by the account's phone
 	// Of returns the account's authenticators of this factor; nil: those in the account's
-	// list that have its name.
+	// list that have the factor's name.
 	Of func(identity.Account) []identity.Authenticator
-	// Tries are the actions that are tries to prove it, with what metrics call each.
+	// Tries has the actions that are tries to prove the factor, with their names in metrics.
 	Tries map[journal.Action]string
-	// Sends is the action of sending something with which it is proved, and Channel what
-	// metrics call the way; empty: nothing is sent.
+	// Sends is the action of sending something for the proof, and Channel is the name of
+	// the way in metrics; empty: nothing is sent.
 	Sends   journal.Action
 	Channel string
 
@@ -46,7 +46,7 @@ type Definition struct {
 // Definitions are factors, in the order in which people are asked for them.
 type Definitions []Definition
 
-// All returns the factors that there are. A further one is a file of its own and a line here.
+// All returns all factors. A new factor needs a file of its own and a line below.
 func All() Definitions { return all }
 
 var all = Definitions{
@@ -54,7 +54,7 @@ var all = Definitions{
 	byPhone,
 }
 
-// find returns the definition of a name; one that isn't known proves nothing.
+// find returns the definition of the factor with a name, or false if there is none.
 func (ds Definitions) find(n Name) (Definition, bool) {
 	i := slices.IndexFunc(ds, func(d Definition) bool { return d.Name == n })
 	if i < 0 {
@@ -76,7 +76,7 @@ func (d *Definition) authenticators(a identity.Account) (of []identity.Authentic
 	return of
 }
 
-// Authenticators returns all that an account has, in the order of the factors.
+// Authenticators returns all authenticators of an account, in the order of the factors.
 func (ds Definitions) Authenticators(a identity.Account) (all []identity.Authenticator) {
 	for _, d := range ds {
 		all = append(all, d.authenticators(a)...)
@@ -94,8 +94,8 @@ func (ds Definitions) Of(a identity.Account) (names []Name) {
 	return names
 }
 
-// Methods returns the amr claim of a login (OpenID Connect Core section 2, RFC 8176): what
-// was proved, in its order, and mfa if it was more than one factor.
+// Methods returns the amr claim of a login (OpenID Connect Core section 2, RFC 8176): the
+// methods of the proofs, in their order, and mfa if the proofs' strength is 2 or more.
 func (ds Definitions) Methods(proofs []Proof) []string {
 	var methods []string
 	for _, p := range proofs {

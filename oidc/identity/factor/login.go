@@ -14,10 +14,10 @@ import (
 type Attempt struct {
 	Login     string // login name, phone or code number, as typed
 	Password  string
-	Device    string     // what DeviceToken gave this browser; else empty
-	Address   netip.Addr // of the client
+	Device    string     // what DeviceToken gave this browser; empty: nothing
+	Address   netip.Addr // the browser's address
 	Binding   string     // a secret of the browser, to which a Challenge is bound
-	Language  string     // of a message, such as zh-CN or en
+	Language  string     // the language of a message, such as zh-CN or en
 	RequestID string
 }
 
@@ -72,7 +72,8 @@ func factOf(c identity.Claimant, action journal.Action, result, requestID string
 	return f
 }
 
-// judge checks a password, always by one hash, and returns why not, or "".
+// judge checks a password and returns the reason to refuse it, or "". It always computes one
+// hash.
 func (p *passwords) judge(ctx context.Context, who identity.Claimant, text string, l password.Lane) (reason string, err error) {
 	hash := who.Account.Password
 	if hash.IsZero() {
@@ -94,8 +95,8 @@ func (p *passwords) judge(ctx context.Context, who identity.Claimant, text strin
 	return "", nil
 }
 
-// renewHash hashes a password again, at today's cost, if its hash was made at
-// another one. A login doesn't fail with it.
+// renewHash hashes a password again at the current cost, if its hash was made at another
+// cost. If that fails, the login still succeeds.
 func (p *passwords) renewHash(ctx context.Context, a identity.Account, password string) identity.Account {
 	if !p.Passwords.Outdated(a.Password) {
 		return a
@@ -105,7 +106,7 @@ func (p *passwords) renewHash(ctx context.Context, a identity.Account, password 
 		renewed.Set = a.Password.Set
 		var changed identity.Account
 		changed, err = p.People.Change(ctx, a.ID, func(now *identity.Account) error {
-			if string(now.Password.Sum) == string(a.Password.Sum) { // else it was just set anew
+			if string(now.Password.Sum) == string(a.Password.Sum) { // otherwise the password was changed just now
 				now.Password = renewed
 			}
 			return nil

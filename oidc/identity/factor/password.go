@@ -7,10 +7,11 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Password is what a person chose and remembers.
+// Password is the factor of a password that a person chose and remembers.
 const Password Name = "pwd"
 
-// byPassword is the account's own, and not in its list: accounts had one before there were others.
+// byPassword defines the password as a factor. It is in a field of the account and not in its
+// list of authenticators, because accounts had passwords before there were others.
 var byPassword = Definition{
 	Name: Password, Methods: []string{"pwd"}, Kind: Known, Strength: oneFactor,
 	Of: func(a identity.Account) []identity.Authenticator {
@@ -25,14 +26,14 @@ var byPassword = Definition{
 	},
 }
 
-// passwords proves that somebody knows the account's password: of an account that is known,
-// as [Factor] says; of one that a login leads to, see [Service.CheckPassword].
+// passwords proves that somebody knows an account's password. If the account is known already, it
+// works as a [Factor]; if a login must lead to the account, see [Service.CheckPassword].
 type passwords struct{ *tools }
 
 // Begin implements [Factor]: there is nothing to begin.
 func (p *passwords) Begin(context.Context, Login) (Begun, error) { return Begun{}, nil }
 
-// Finish implements [Factor]. Tries are limited and counted as those of a login are.
+// Finish implements [Factor]. Tries are counted and limited in the same way as those of a login.
 // *Error: wrong_password, too_many_tries, busy, unavailable.
 func (p *passwords) Finish(ctx context.Context, l Login, text string) (Proof, error) {
 	_, err := p.owner(ctx, Attempt{Password: text, Device: l.Device, Address: l.Address, RequestID: l.RequestID}, l.Account)

@@ -10,10 +10,11 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// PhoneCode is a one-time code that is sent to the account's phone.
+// PhoneCode is the factor of a one-time code that is sent to the account's phone.
 const PhoneCode Name = "sms"
 
-// byPhone is the account's own, and not in its list: accounts had one before there were others.
+// byPhone defines the code as a factor. The phone is in a field of the account and not in its
+// list of authenticators, because accounts had phones before there were others.
 var byPhone = Definition{
 	Name: PhoneCode, Methods: []string{"sms"}, Kind: Held, Strength: oneFactor, Phone: true,
 	Of: func(a identity.Account) []identity.Authenticator {
@@ -27,7 +28,7 @@ var byPhone = Definition{
 	prover: func(t *tools) Factor { return &phoneCodes{t} },
 }
 
-// Sender delivers a message to a phone. The demo's shows them on a page.
+// Sender delivers messages to phones. The demo's Sender shows them on a page.
 type Sender interface {
 	// Send hands a message over. Text is what the person reads.
 	Send(ctx context.Context, m Message) error
@@ -37,18 +38,16 @@ type Sender interface {
 type Message struct {
 	Phone string // E.164
 	Text  string // complete, in the person's language
-	Code  string // the one-time code in it, for services that fill templates of their own
+	Code  string // the one-time code in Text, for services that fill in templates of their own
 }
 
 // phoneCodes proves that somebody holds the account's phone.
 type phoneCodes struct{ *tools }
 
-// Begin implements [Factor]: it sends a one-time code of six digits to the account's phone,
-// bound to the login. Asked
-// again before Again is over it sends nothing and answers the same. An earlier
-// code ends with the new one. *Error: no_phone, too_many_codes (Retry is set),
-// no_second_factor, code_not_sent, unavailable; login_refused for a disabled
-// account.
+// Begin implements [Factor]: it sends a one-time code of six digits, bound to the login, to the
+// account's phone. If it is called again before Again has passed, it sends nothing and returns
+// the same phone. A new code ends the earlier one. *Error: no_phone, too_many_codes (Retry is
+// set), no_second_factor, code_not_sent, unavailable; login_refused for a disabled account.
 func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	if p.Sender == nil {
 		return Begun{}, &identity.Error{Reason: identity.ReasonNoSecondFactor, Detail: "No messages can be sent here, so there is no second factor."}
@@ -72,7 +71,7 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	if age := now.Sub(before.Sent); err == nil && !before.Used && age < codeAgain {
 		return Begun{sent.Phone, codeAgain - age}, nil
 	}
-	// Of requests side by side one sends.
+	// Of simultaneous requests one sends a code.
 	gap, err := p.count(ctx, ofCodeGap, now, l.Account, l.Binding, before.ID)
 	if err != nil {
 		return Begun{}, err
@@ -106,16 +105,16 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf,
 	defer cancel()
 	if err = p.Sender.Send(sending, Message{Phone: a.Phone, Text: codeText(code, language, false), Code: code}); err != nil {
 		err = &identity.Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
-		p.codes.forget(ctx, of) // what may still arrive is good for nothing
+		p.codes.forget(ctx, of) // if the message arrives after all, its code is not valid
 	}
 	f.Result = identity.ReasonOf(err)
 	p.Journal.Noted(ctx, f)
 	return err
 }
 
-// Finish implements [Factor]: it checks a code for the account and the login. Five tries, five
-// minutes, one use. *Error: code_wrong, code_expired (also used, and lost),
-// too_many_tries (Retry is set: another code is needed), unavailable.
+// Finish implements [Factor]: it checks a code for the account and the login. A code allows five
+// tries within five minutes, and one use. *Error: code_wrong, code_expired (also if the code was
+// used or lost), too_many_tries (Retry is set: another code is needed), unavailable.
 func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, error) {
 	_, err := p.codes.spend(ctx, codeKeyOf{l.Account, l.Binding}, code)
 	if err := p.proved(ctx, l, journal.ActionCodeCheck, err); err != nil {
@@ -124,8 +123,8 @@ func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, e
 	return Proof{Factor: PhoneCode}, nil
 }
 
-// codeText returns what the person reads. It says what the code is for, and
-// never asks to tell it to anybody.
+// codeText returns the text that the person reads. It says what the code is for, and tells
+// the person to tell it to nobody.
 func codeText(code, language string, guarded bool) string {
 	chinese := !strings.HasPrefix(strings.ToLower(language), "en")
 	switch {

@@ -14,44 +14,45 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Factor begins and finishes the proof of one factor, of an account that is known.
+// Factor begins and finishes the proof of one factor, for an account that is known already.
 type Factor interface {
-	// Begin gets ready for the proof: it sends a code, or whatever the factor takes.
+	// Begin prepares the proof: it sends a code, or does whatever the factor needs.
 	// Refusals are *identity.Error.
 	Begin(ctx context.Context, l Login) (Begun, error)
 	// Finish checks what the person answered, and returns the proof. Refusals are
-	// *identity.Error. Each leaves an event, and a proof is none without its own.
+	// *identity.Error. Each refusal leaves an event. If the event of a proof can't be
+	// stored, Finish returns an error and no proof.
 	Finish(ctx context.Context, l Login, answer string) (Proof, error)
 }
 
 // Login is a login in which a factor is proved.
 type Login struct {
 	Account   string // its id
-	Binding   string // a secret of the login, such as its session's id: what was begun in one isn't finished in another
-	Device    string // what DeviceToken gave this browser; else empty
+	Binding   string // a secret of the login, such as its session's id; another login can't finish the proof
+	Device    string // what DeviceToken gave this browser; empty: nothing
 	Address   netip.Addr
-	Language  string // of a message, such as zh-CN or en
+	Language  string // the language of a message, such as zh-CN or en
 	RequestID string
 }
 
 // Begun says what a factor began.
 type Begun struct {
-	Phone string        // to which something was sent, masked, for the page; empty: nothing was
-	Again time.Duration // after which it may be begun anew
+	Phone string        // the masked phone to which something was sent, for the page; empty: nothing was sent
+	Again time.Duration // how long to wait before the next Begin
 }
 
-// Config says what a Service works with. All of it is needed, but Sender and Log.
+// Config says what a Service works with. All fields are needed except Sender and Log.
 type Config struct {
 	People    *identity.Service
 	Passwords *password.Hasher
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
-	Sender    Sender // of one-time codes; nil: there are none
+	Sender    Sender // sends one-time codes; nil: there are none
 	Journal   identity.Journal
 	Log       *slog.Logger // default: discards
 }
 
-// tools is what factors are proved with.
+// tools has what the factors share.
 type tools struct {
 	Config
 	*counters
@@ -59,8 +60,9 @@ type tools struct {
 	codes *codes
 }
 
-// proved records what a try to prove a factor came to, and returns err: a refusal is noted, and
-// a proof that can't be recorded is none.
+// proved records the result of a try to prove a factor. If err is not nil, it notes the refusal
+// and returns err. Otherwise it returns an error if the proof can't be recorded: then there is
+// no proof.
 func (t *tools) proved(ctx context.Context, l Login, action journal.Action, err error) error {
 	f := identity.Did(l.Account, action, l.Account, l.RequestID, identity.ReasonOf(err))
 	if err != nil {
@@ -112,56 +114,52 @@ func (s *Service) Finish(ctx context.Context, n Name, l Login, answer string) (P
 	return f.Finish(ctx, l, answer)
 }
 
-// CheckPassword returns the account that login and password name. An unknown
-// account, one without a password, a disabled one and a wrong password are one
-// *Error, login_refused, after the same work.
+// CheckPassword returns the account of a login with its password. An unknown account, an
+// account without a password, a disabled account and a wrong password all get the same *Error,
+// login_refused, after the same work.
 //
-// Tries are limited by account and known device, and for unknown devices by
-// login, by login and address, by address, and by account: when only the last is used
-// up, the right password is answered as a wrong one. Where those of unknown devices
-// are used up, the answer is a *Challenge, whether the password is right or not:
-// a code that was sent to the account's phone, if it was right, decides. So
-// nobody can lock out another person, and nobody can guess on. Without a Sender
-// the answer is *Error too_many_tries instead, with Retry set; so it is for an
-// address far beyond its limit.
+// Tries are limited by account and known device, and for unknown devices by login, by login and
+// address, by address, and by account. When only the limit by account is used up, the right
+// password gets the answer of a wrong one. When another limit of unknown devices is used up, the
+// answer is a *Challenge, whether the password is right or not. If it is right, a code is sent to
+// the account's phone, and the code decides. So nobody can lock out another person, and nobody
+// can go on guessing. Without a Sender the answer is *Error too_many_tries instead, with Retry
+// set. An address far beyond its limit gets that, too.
 //
-// Also *Error: busy, if too many wait for a hash; unavailable, if tries can't be
-// counted.
+// Also *Error: busy, if too many wait for a hash; unavailable, if tries can't be counted.
 func (s *Service) CheckPassword(ctx context.Context, a Attempt) (identity.Account, error) {
 	return s.passwords.check(ctx, a)
 }
 
-// ConfirmLogin returns the account of a challenge, when its code is right, for
-// the browser with that binding: password and code are both checked then.
-// *Error as those of CheckCode, and login_refused if the account was disabled, or
-// got another password, meanwhile.
+// ConfirmLogin returns the account of a challenge if the code is right and the browser has
+// that binding. Then both password and code have been checked. *Error: code_wrong,
+// code_expired, too_many_tries, unavailable; and login_refused if the account was disabled or
+// its password changed meanwhile.
 func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, requestID string) (identity.Account, error) {
 	return s.passwords.confirm(ctx, handle, binding, code, requestID)
 }
 
-// ChangePassword sets another password for an account whose owner knows the one
-// it has, a.Password, and returns the account. It is for somebody who is logged
-// in to it; a.Login, a.Binding and a.Language count for nothing.
+// ChangePassword sets another password for an account, if a.Password is its present one, and
+// returns the account. It is for somebody who is logged in to the account. It ignores a.Login,
+// a.Binding and a.Language.
 //
-// Tries of the old one are limited and counted as those of CheckPassword are, on
-// a known device by the same counts, for a stolen session must not help with
-// guessing. Where those are used up the answer is too_many_tries, whether the
-// password is right or not, with Retry set: nothing is sent, as whoever is kept
-// from it here can still log in.
+// Tries of the old password are limited and counted like those of CheckPassword, on a known
+// device with the same counters: a stolen session must not help with guessing. When a limit is
+// used up, the answer is too_many_tries with Retry set, whether the password is right or not. No
+// code is sent, because somebody who is refused here can still log in.
 //
-// *Error: wrong_password (also of a disabled account), too_many_tries, busy,
-// unavailable; and only if the old one is right password_same and those of
-// SetPassword, which tell something of the person. Of changes side by side one
-// succeeds, by the account's revision; a setup ticket ends with it.
+// *Error: wrong_password (also for a disabled account), too_many_tries, busy, unavailable. Only
+// if the old password is right: password_same, and the password_ reasons of
+// [password.Tickets.SetPassword], which reveal something about the person. Of simultaneous
+// changes one succeeds, because of the account's revision. A change ends the setup ticket.
 func (s *Service) ChangePassword(ctx context.Context, a Attempt, account, next string) (identity.Account, error) {
 	return s.passwords.change(ctx, a, account, next)
 }
 
-// DeviceToken returns a token for the browser of somebody who has logged in,
-// which makes it a known device of the account, for a year or until the account
-// gets another password; it is no credential.
-// had is what the browser has already, for other persons too, or empty: the
-// newest five stay.
+// DeviceToken returns a token for the browser of somebody who has logged in. It makes the
+// browser a known device of the account for a year, or until the account's password changes.
+// It is no credential. had is what the browser has already, for other persons too, or empty:
+// the newest five stay.
 func (s *Service) DeviceToken(ctx context.Context, account identity.Account, had string) (string, error) {
 	return s.devices.token(ctx, account, had)
 }

@@ -9,16 +9,16 @@ import (
 	"yizheng.internal/oidc/identity/password"
 )
 
-// tried is what the limits say to a try.
+// tried is what the limits say about a try.
 type tried struct {
-	counted []tally       // to be taken back if it is no guess
-	guarded bool          // its answer is to be withheld
-	hidden  bool          // the right password is to be answered as a wrong one
-	lane    password.Lane // in which its hash waits
+	counted []tally       // the counts to take back if the try is no guess
+	guarded bool          // the answer must be withheld
+	hidden  bool          // the right password must get the answer of a wrong one
+	lane    password.Lane // the lane in which the hash waits
 	refused *identity.Error
 }
 
-// add takes note of a count: guarded if it is over, refused if nothing can be sent.
+// add adds a count. If it is over, the try is guarded, and refused if no code can be sent.
 func (t *tried) add(c tally, canSend bool) {
 	t.counted = append(t.counted, c)
 	if !c.over() {
@@ -34,7 +34,7 @@ func (t *tried) add(c tally, canSend bool) {
 type limiter struct {
 	*counters
 	devices *devices
-	sends   bool // a code can be sent, so that what is over the limits need not be refused
+	sends   bool // codes can be sent, so that tries over the limits needn't be refused
 }
 
 // try counts an attempt against its limits.
@@ -62,7 +62,7 @@ func (l *limiter) try(ctx context.Context, a Attempt, typed identity.Login, who 
 	return t, err
 }
 
-// tryKnown counts an attempt of a known device; it is guarded if there were too many.
+// tryKnown counts an attempt of a known device. The try is guarded if there were too many.
 func (l *limiter) tryKnown(ctx context.Context, account, device string, now time.Time) (tried, error) {
 	t := tried{lane: password.LaneKnown}
 	one, err := l.count(ctx, ofDevice, now, account, device)
@@ -82,8 +82,8 @@ func (l *limiter) tryKnown(ctx context.Context, account, device string, now time
 	return t, err
 }
 
-// tryAccount counts an attempt of an unknown device by account; for a login that leads
-// to none by the decoy's, so that it costs the same.
+// tryAccount counts an attempt of an unknown device by account. A login that leads to no
+// account counts for the decoy, so that it costs the same.
 func (l *limiter) tryAccount(ctx context.Context, t *tried, account, from string, now time.Time) error {
 	for _, of := range []struct {
 		limit
@@ -102,8 +102,8 @@ func (l *limiter) tryAccount(ctx context.Context, t *tried, account, from string
 	return nil
 }
 
-// tryFrom counts an attempt of an unknown device by where it comes from. Beyond
-// the hard limit of an address it is refused, for the hash would cost.
+// tryFrom counts an attempt of an unknown device by its address and network. Beyond their
+// hard limits it is refused, because the hash is costly.
 func (l *limiter) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t tried, err error) {
 	for _, of := range []struct {
 		limit
@@ -125,10 +125,10 @@ func (l *limiter) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t t
 	return t, nil
 }
 
-// tryLogin counts an attempt of an unknown device by what was typed, not by the
-// account: whether two logins lead to one account, or to any, can't be told from
-// the limits. Where the address is guarded anyway it isn't called, so that no
-// address can fill the store with counts of made-up logins.
+// tryLogin counts an attempt of an unknown device by what was typed, not by the account. So
+// the limits don't tell whether two logins lead to one account, or to any. It isn't called if
+// the address is guarded already, so that no address can fill the store with counts of made-up
+// logins.
 func (l *limiter) tryLogin(ctx context.Context, t *tried, typed identity.Login, from string, now time.Time) error {
 	here, err := l.count(ctx, ofLoginAddress, now, string(typed.Kind), typed.Value, from)
 	if err != nil {
@@ -151,7 +151,8 @@ func (l *limiter) tryLogin(ctx context.Context, t *tried, typed identity.Login, 
 	return nil
 }
 
-// tooManyTries is the refusal of a count that is over: after its window at the latest it is forgotten.
+// tooManyTries returns the refusal for a count that is over. The count expires after its window
+// at the latest.
 func tooManyTries(t tally) *identity.Error {
 	return &identity.Error{Reason: identity.ReasonTooManyTries, Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
 }

@@ -15,8 +15,8 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Memory is the stores in memory, for the tests that need a bubble's clock:
-// databases never run in a bubble. The real drivers have suites of their own.
+// Memory has the stores in memory, for tests that need a bubble's clock, because databases
+// never run in a bubble. The real drivers have test suites of their own.
 type Memory struct {
 	sync.Mutex
 	Parties  map[string]identity.PartyRecord
@@ -25,9 +25,9 @@ type Memory struct {
 	Counters map[string]Kept
 	Facts    []journal.Event
 	Keys     map[signing.KeyID]signing.KeyRecord
-	queries  []string // of the databases' stores, and of Ephemeral
+	queries  []string // calls of the databases' stores and of Ephemeral
 
-	FailEphemeral, FailRecord error // what those return, if set
+	FailEphemeral, FailRecord error // returned by Ephemeral's methods and by AppendEvents, if set
 	Delay                     func(call string)
 }
 
@@ -54,7 +54,7 @@ func (m *Memory) begin(query string) (unlock func()) {
 	return m.Mutex.Unlock
 }
 
-// Asked returns what was asked since the last time.
+// Asked returns the calls since the last Asked.
 func (m *Memory) Asked() []string {
 	m.Mutex.Lock()
 	defer m.Mutex.Unlock()

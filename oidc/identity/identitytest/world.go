@@ -1,5 +1,5 @@
-// Package identitytest has what the tests of identity and its rooms share: stores in memory, keys
-// that are made once, a phone, and people. It is for tests alone.
+// Package identitytest has what the tests of identity and the packages below it share: stores in
+// memory, keys that are made once, a phone, and people. It is for tests alone.
 package identitytest
 
 import (
@@ -25,15 +25,15 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// template is keys that are made once, for making them waits for the disk time
-// and again: a keystore, which every test opens, and its records.
+// template has keys that are made once, because making keys waits for the disk again and
+// again: a keystore, which every test opens, and its records.
 var template struct {
 	dir        string
 	passphrase []byte
 	keys       map[signing.KeyID]signing.KeyRecord
 }
 
-// Main runs the tests of a package: its TestMain calls it.
+// Main runs the tests of a package. The package's TestMain calls it.
 func Main(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "yizheng-identity-test-")
@@ -68,10 +68,10 @@ func makeTemplate(dir string) error {
 	return keys.GenerateSecret(SecondLookup)
 }
 
-// SecondLookup is a lookup key that no record names yet.
+// SecondLookup is the id of a lookup key for which there is no record yet.
 const SecondLookup signing.KeyID = "lookup-second"
 
-// Messages is a Sender that keeps what it was given.
+// Messages is a Sender that keeps the messages.
 type Messages struct {
 	mu    sync.Mutex
 	sent  []factor.Message
@@ -123,7 +123,7 @@ func (r register) Proof(_ context.Context, name string, code party.Code) (identi
 // Factors is factor.Service, for a struct that has two services.
 type Factors = factor.Service
 
-// Node is the rooms of identity as one node has them, with cheap hashes.
+// Node has identity and the packages below it as one node has them, with cheap hashes.
 type Node struct {
 	*identity.Service
 	*Factors
@@ -139,7 +139,7 @@ type World struct {
 	SMS *Messages
 }
 
-// Made up: area 990101 is not assigned to anybody.
+// These codes are made up: area 990101 is not assigned.
 var (
 	ZhangCode = party.Code{Type: party.Citizen, Value: "990101199001010035"}
 	LiCode    = party.Code{Type: party.Citizen, Value: "990101195512310023"}
@@ -148,13 +148,13 @@ var (
 
 const Password = "竹林深处 bamboo"
 
-// NewWorld returns a world in which nobody is yet.
+// NewWorld returns a world without people.
 func NewWorld(t testing.TB) *World {
 	t.Helper()
 	return NewWorldAt(t, Cheap)
 }
 
-// NewWorldAt returns one whose hashes have another cost.
+// NewWorldAt is NewWorld with another cost of hashes.
 func NewWorldAt(t testing.TB, cost password.Config) *World {
 	t.Helper()
 	w := &World{Memory: newMemory(), SMS: &Messages{}}
@@ -194,13 +194,13 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	return &Node{p.Service, p.Factors, p.Tickets, p.Passwords, vault}
 }
 
-// At returns the world as a node sees it whose hashes have another cost.
+// At returns the same world with another node, which has another cost of hashes.
 func (w *World) At(t testing.TB, cost password.Config) *World {
 	t.Helper()
 	return &World{w.Memory, w.Open(t, func(c *people.Config) { c.Hashing = cost }), w.SMS}
 }
 
-// Zhang registers 张小䶮 with everything there is.
+// Zhang registers 张小䶮 with a login name, a phone and a password.
 func (w *World) Zhang(t testing.TB) identity.Account {
 	t.Helper()
 	a, _, err := w.Register(t.Context(), identity.Registration{
@@ -220,7 +220,7 @@ func Attempt(login, password string) factor.Attempt {
 	return factor.Attempt{Login: login, Password: password, Address: Here, Binding: "browser", Language: "zh-CN", RequestID: "r1"}
 }
 
-// IsReason checks that an error is an *Error with that reason; "" is none.
+// IsReason checks that an error is an *Error with that reason, or nil if reason is "".
 func IsReason(t testing.TB, what string, err error, reason string) {
 	t.Helper()
 	e, ok := errors.AsType[*identity.Error](err)
@@ -237,7 +237,7 @@ func (n *Node) SendCode(ctx context.Context, account, binding, language, request
 	return n.Begin(ctx, factor.PhoneCode, factor.Login{Account: account, Binding: binding, Language: language, RequestID: requestID})
 }
 
-// CheckCode finishes it.
+// CheckCode finishes the proof of the account's phone in a login.
 func (n *Node) CheckCode(ctx context.Context, account, binding, code, requestID string) error {
 	p, err := n.Finish(ctx, factor.PhoneCode, factor.Login{Account: account, Binding: binding, RequestID: requestID}, code)
 	if (p == factor.Proof{Factor: factor.PhoneCode}) != (err == nil) {

@@ -8,12 +8,12 @@ import (
 	"unicode"
 )
 
-// commonList is what passwords are made of, as words.
+// commonList has the words of which common passwords are made.
 //
 //go:embed common.txt
 var commonList string
 
-// commonWords returns the words of the list and the length of its longest, in characters.
+// commonWords returns the words of the list, and the length of the longest one in characters.
 var commonWords = sync.OnceValues(func() (map[string]bool, int) {
 	words, longest := map[string]bool{}, 0
 	for line := range strings.Lines(commonList) {
@@ -28,24 +28,23 @@ var commonWords = sync.OnceValues(func() (map[string]bool, int) {
 	return words, longest
 })
 
-// Bounds of what is common: so many words, dates and runs together, or so many
-// runs alone, and so many signs or letters between them.
+// Bounds of what is common.
 const (
-	commonParts = 2
-	commonRuns  = 4
-	commonGlue  = 2
+	commonParts = 2 // words, dates and runs together
+	commonRuns  = 4 // runs alone
+	commonGlue  = 2 // other characters between them
 )
 
-// common reports whether a password is among the first that are tried: made of
-// a few words of the list, whatever digits stand for their letters, of runs
-// along the alphabet or the keyboard, of dates, and of repetitions. So
-// woaini1314, 1qaz2wsx, Passw0rd!2024 and zhang19900101 are.
+// common reports whether a password is among the first that are tried. It is if it is made
+// of a few words of the list (also with digits or signs in place of letters), runs along the
+// alphabet or the keyboard, and dates, or if it repeats itself. Examples are woaini1314,
+// 1qaz2wsx, Passw0rd!2024 and zhang19900101.
 func common(password string) bool {
 	text := []rune(strings.ToLower(password))
 	return repeated(text) || runs(undoubled(text)) || newParts(text).few()
 }
 
-// repeated reports whether a text is a part of at most four characters over and over.
+// repeated reports whether a text only repeats a part of at most four characters.
 func repeated(text []rune) bool {
 	for unit := 1; unit <= 4 && unit*2 <= len(text); unit++ {
 		same := true
@@ -59,7 +58,7 @@ func repeated(text []rune) bool {
 	return false
 }
 
-// undoubled returns a text with one of each row of the same character.
+// undoubled returns a text with each row of equal characters reduced to one of them.
 func undoubled(text []rune) []rune {
 	var out []rune
 	for i, r := range text {
@@ -70,13 +69,13 @@ func undoubled(text []rune) []rune {
 	return out
 }
 
-// runs reports whether a text is one run, as 11223344 is when undoubled.
+// runs reports whether a text is one run, such as 11223344 after undoubled.
 func runs(text []rune) bool { return len(text) >= 3 && longestRun(unshifted(text)) == len(text) }
 
-// parts finds the least number of common parts that a text falls into.
+// parts finds out whether a text consists of few common parts.
 type parts struct {
-	text, keys []rune   // as typed, and with the keys' upper signs lowered
-	read       [][]rune // with what digits and signs stand for
+	text, keys []rune   // the text in lower case, and the same with signs replaced by the digits on their keys
+	read       [][]rune // readings of the text, with letters for digits and signs
 	words      map[string]bool
 	longest    int
 }
@@ -90,15 +89,15 @@ func newParts(text []rune) *parts {
 	return p
 }
 
-// few reports whether the text falls into few enough parts.
+// few reports whether the text consists of few enough common parts.
 func (p *parts) few() bool {
 	return p.cover(true, commonParts) || p.cover(false, commonRuns)
 }
 
-// cover reports whether at most so many parts, with little between them, make up
-// the text: words, dates and runs, or runs alone.
+// cover reports whether the text consists of at most most parts, with at most commonGlue
+// other characters. The parts are words, dates and runs, or runs alone if words is false.
 func (p *parts) cover(words bool, most int) bool {
-	// reached[n][g]: the text up to here is n parts and g characters of glue.
+	// reached[i][n][g]: the text up to i can consist of n parts and g other characters.
 	type state [commonRuns + 1][commonGlue + 1]bool
 	reached := make([]state, len(p.text)+1)
 	reached[0][0][0] = true
@@ -130,7 +129,7 @@ func (p *parts) cover(words bool, most int) bool {
 	return false
 }
 
-// ends returns where the common parts end that begin at i.
+// ends returns the ends of all common parts that begin at i.
 func (p *parts) ends(i int, words bool) []int {
 	var ends []int
 	for n := longestRun(p.keys[i:]); n >= 3; n-- {
@@ -158,7 +157,8 @@ func (p *parts) ends(i int, words bool) []int {
 // mainland's mobile numbers.
 var dateOrPhone = regexp.MustCompile(`^(?:(?:19|20)\d\d|(?:(?:19|20)?\d\d)?(?:0\d|1[0-2])[0-3]\d|(?:[0-3]\d(?:0\d|1[0-2])(?:19|20)\d\d)|1[3-9]\d{9})$`)
 
-// unleet returns a text with the letters for which signs stand.
+// unleet replaces digits and signs in a text by the letters for which they stand. one is the
+// letter for 1, ! and |.
 func unleet(text []rune, one rune) []rune {
 	out := make([]rune, len(text))
 	for i, r := range text {
@@ -181,7 +181,7 @@ func unleet(text []rune, one rune) []rune {
 	return out
 }
 
-// unshifted returns a text with the digits on whose keys signs stand.
+// unshifted replaces signs in a text by the digits on the same keys.
 func unshifted(text []rune) []rune {
 	const signs, digits = "!@#$%^&*()", "1234567890"
 	out := make([]rune, len(text))
@@ -194,8 +194,8 @@ func unshifted(text []rune) []rune {
 	return out
 }
 
-// keyboard is the rows and columns along which fingers run, on the keyboard and
-// on the number pad, and what alternates between two.
+// keyboard has the rows and columns of the keyboard and the number pad along which fingers
+// run, and sequences that alternate between two of them.
 var keyboard = [][]rune{
 	[]rune("1234567890"), []rune("qwertyuiop"), []rune("asdfghjkl"), []rune("zxcvbnm"), []rune("qwertzuiop"), []rune("azertyuiop"),
 	[]rune("1qaz"), []rune("2wsx"), []rune("3edc"), []rune("4rfv"), []rune("5tgb"), []rune("6yhn"), []rune("7ujm"), []rune("8ik,"), []rune("9ol."),
@@ -204,9 +204,9 @@ var keyboard = [][]rune{
 	[]rune("qawsedrftgyhujikolp"), []rune("qazwsxedcrfvtgbyhnujm"),
 }
 
-// longestRun returns how many characters from the beginning on are one run:
-// the same one, neighbors in the alphabet or among the digits, every second of
-// them, or neighbors on the keyboard. One or two are a run of any kind.
+// longestRun returns how many characters at the beginning of a text form one run: equal
+// characters, neighbors in the alphabet or among the digits, every second of these, or
+// neighbors on the keyboard. A single character is a run.
 func longestRun(text []rune) int {
 	longest := min(len(text), 1)
 	for _, step := range []rune{0, 1, -1, 2, -2} {

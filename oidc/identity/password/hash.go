@@ -1,5 +1,4 @@
-// Package password knows what a password may be, hashes it, and has the tickets with which
-// somebody sets one.
+// Package password checks and hashes passwords, and has the tickets with which people set them.
 package password
 
 import (
@@ -17,9 +16,9 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// The cost of a password's hash: what OWASP's Password Storage Cheat Sheet asks
-// at least of Argon2id, 19 MiB and two passes (RFC 9106 explains them). Raise it
-// and hashes follow as their owners log in.
+// The cost of a password's hash: the minimum for Argon2id in OWASP's Password Storage Cheat
+// Sheet, 19 MiB and two passes (RFC 9106 explains them). If it is raised, hashes are renewed
+// as their owners log in.
 const (
 	argon2id   = "argon2id"
 	hashMemory = 19 * 1024 // KiB
@@ -29,38 +28,38 @@ const (
 	sumBytes   = 32
 )
 
-// Hasher computes passwords' hashes. It computes a few at a time; some more wait.
-// Each takes its memory and a processor for some 20 ms: without a bound, whoever
-// sends passwords takes both from everybody. Who is known doesn't wait behind who
-// isn't, nor who tries for the first time behind who has tried too often.
+// Hasher computes passwords' hashes. It computes a few at a time, while some more wait. Each
+// hash takes its memory, and a processor for some 20 ms: without a bound, anybody who sends
+// passwords could take both from everybody. Tries have lanes, so that known devices don't wait
+// behind unknown ones, nor first tries behind those of somebody who has tried too often.
 type Hasher struct {
 	memory, time uint32
 	lanes        [lanes]queue
 	computed     atomic.Int64
 }
 
-// queue is where hashes are computed and waited for.
+// queue has the places for hashes that are computed, and for hashes that wait.
 type queue struct{ inside, waiting chan struct{} }
 
 // Lane names a queue.
 type Lane int
 
 const (
-	LaneNew     Lane = iota // of devices that the account doesn't know
-	LaneKnown               // of those that it does, and of people who set a password
-	LaneGuarded             // of addresses and logins with too many tries
+	LaneNew     Lane = iota // for devices that the account doesn't know
+	LaneKnown               // for devices that it knows, and for people who set a password
+	LaneGuarded             // for addresses and logins with too many tries
 	lanes
 )
 
 const (
-	Waiting  = 32              // hashes that wait, for each at a time
-	WaitMost = 3 * time.Second // at most
+	Waiting  = 32              // how many hashes may wait for each that can be computed at a time
+	WaitMost = 3 * time.Second // how long a hash waits at most
 )
 
 // Config says what hashes cost.
 type Config struct {
-	Slots        int    // computed at a time; default: the number of processors, at most 4
-	Memory, Time uint32 // of Argon2id; default: 19,456 KiB and 2 passes
+	Slots        int    // how many are computed at a time; default: the number of processors, at most 4
+	Memory, Time uint32 // Argon2id's parameters; default: 19,456 KiB and 2 passes
 }
 
 // New returns a Hasher.
@@ -75,8 +74,8 @@ func New(c Config) *Hasher {
 	return h
 }
 
-// Enter waits until a hash may be computed in a lane, and returns how to leave it again.
-// *Error: busy.
+// Enter waits until a hash may be computed in a lane, and returns the function that leaves the
+// lane. *Error: busy.
 func (h *Hasher) Enter(ctx context.Context, l Lane) (leave func(), err error) {
 	return h.lanes[l].enter(ctx)
 }
@@ -84,7 +83,7 @@ func (h *Hasher) Enter(ctx context.Context, l Lane) (leave func(), err error) {
 // Computed returns how many hashes were computed.
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
-// enter waits until a hash may be computed, and returns how to leave again.
+// enter waits until a hash may be computed, and returns the function that leaves the queue.
 func (h *queue) enter(ctx context.Context) (leave func(), err error) {
 	leave = func() { <-h.inside }
 	select {
@@ -121,13 +120,13 @@ func (h *Hasher) New(ctx context.Context, password string, a identity.Account, p
 	return h.Renew(ctx, password)
 }
 
-// Renew hashes a password that is somebody's already, at today's cost.
+// Renew hashes a password that somebody has already, at the current cost.
 func (h *Hasher) Renew(ctx context.Context, password string) (identity.PasswordHash, error) {
 	normal, _ := Normal(password)
 	return h.make(ctx, normal)
 }
 
-// make hashes a new password, of somebody who has shown that they may set it.
+// make hashes a password for somebody who has shown that they may set it.
 func (h *Hasher) make(ctx context.Context, password string) (identity.PasswordHash, error) {
 	p := h.Blank()
 	sum, err := h.compute(ctx, p, password, LaneKnown)
@@ -135,7 +134,7 @@ func (h *Hasher) make(ctx context.Context, password string) (identity.PasswordHa
 	return p, err
 }
 
-// Blank returns a hash with a salt and the current cost, of no password.
+// Blank returns a hash that no password has, with a new salt and the current cost.
 func (h *Hasher) Blank() identity.PasswordHash {
 	p := identity.PasswordHash{
 		Algorithm: argon2id, Memory: h.memory, Time: h.time, Threads: hashLanes,
@@ -146,7 +145,7 @@ func (h *Hasher) Blank() identity.PasswordHash {
 	return p
 }
 
-// Matches reports whether a password is the one of that hash, which is computed in any case.
+// Matches reports whether a password has that hash. It always computes one hash.
 func (h *Hasher) Matches(ctx context.Context, p identity.PasswordHash, password string, l Lane) (bool, error) {
 	normal, ok := Normal(password)
 	sum, err := h.compute(ctx, p, normal, l)
@@ -159,7 +158,7 @@ func (h *Hasher) Matches(ctx context.Context, p identity.PasswordHash, password 
 // compute is the one place where Argon2 runs.
 func (h *Hasher) compute(ctx context.Context, p identity.PasswordHash, password string, l Lane) ([]byte, error) {
 	if p.Algorithm != argon2id || p.Time < 1 || p.Threads < 1 || p.Memory > 1<<20 || len(p.Sum) < 16 || len(p.Sum) > 64 {
-		return nil, fmt.Errorf("a password's hash of a kind that isn't known: %q", p.Algorithm)
+		return nil, fmt.Errorf("a password's hash is of an unknown kind: %q", p.Algorithm)
 	}
 	leave, err := h.lanes[l].enter(ctx)
 	if err != nil {
@@ -170,7 +169,7 @@ func (h *Hasher) compute(ctx context.Context, p identity.PasswordHash, password 
 	return argon2.IDKey([]byte(password), p.Salt, p.Time, p.Memory, p.Threads, uint32(len(p.Sum))), nil
 }
 
-// Outdated reports whether a hash was made at another cost than today's.
+// Outdated reports whether a hash was made at another cost than the current one.
 func (h *Hasher) Outdated(p identity.PasswordHash) bool {
 	return p.Memory != h.memory || p.Time != h.time || p.Threads != hashLanes
 }

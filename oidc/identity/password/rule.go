@@ -11,12 +11,12 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// Length is what makes a password hard to guess, so it is all that is asked for,
-// and no mixture of characters (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5.0
-// section 6.2; ASVS 4 asked for twelve). Eight is NIST's least for a password beside
-// a second factor: no license is seen or released without that one, guesses are few
-// (see the limits), and longer ones are what elderly people write on the card. Up to
-// 128 are taken whole, and pasting is allowed.
+// Length makes a password hard to guess, so a password must have a length, but no mixture of
+// characters (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5.0 section 6.2; ASVS 4 asked for
+// twelve characters). Eight is NIST's minimum for a password beside a second factor. It
+// suffices: no license is shown or released without the second factor, guesses are few (see
+// the limits), and elderly people would write longer passwords on the card. Up to 128
+// characters are used in full, and pasting is allowed.
 const (
 	minPassword = 8
 	maxPassword = 128
@@ -50,7 +50,7 @@ func longPassword() error {
 	return &identity.Error{Reason: "password_long", Detail: "A password has at most 128 characters."}
 }
 
-// personal reports whether a password contains what others know of the person.
+// personal reports whether a password contains something that others know about the person.
 func personal(password string, a identity.Account, p identity.Party) bool {
 	folded := identity.FoldName(password)
 	for _, known := range personalParts(a, p) {
@@ -61,7 +61,7 @@ func personal(password string, a identity.Account, p identity.Party) bool {
 	return false
 }
 
-// personalParts returns what must not stand in a password.
+// personalParts returns the texts that a password must not contain.
 func personalParts(a identity.Account, p identity.Party) []string {
 	var parts []string
 	add := func(least int, texts ...string) {
@@ -78,14 +78,14 @@ func personalParts(a identity.Account, p identity.Party) []string {
 		add(2, name)
 		for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return !unicode.IsLetter(r) }) {
 			if word != name && word[0] < utf8.RuneSelf {
-				add(4, word) // of a name in letters each word
+				add(4, word) // in a name in Latin letters, each word
 			} else {
 				add(2, word)
 			}
 		}
 	}
 	for _, c := range p.AllCodes() {
-		add(6, c.Value, last(c.Value, 8), last(c.Value, 6)) // the last six are the classic first password
+		add(6, c.Value, last(c.Value, 8), last(c.Value, 6)) // people like the last six as a first password
 		if born, ok := c.BirthDate(); ok {
 			parts = append(parts, birthdays(born)...)
 		}
@@ -100,7 +100,7 @@ func birthdays(d party.Date) []string {
 	return []string{y + m + day, y[2:] + m + day, y + "-" + m + "-" + day, y + "." + m + "." + day, y + "/" + m + "/" + day, day + m + y, m + day + y}
 }
 
-// last returns the last n characters of a text that has more.
+// last returns the last n characters of a text, or "" if it has no more than n.
 func last(s string, n int) string {
 	rs := []rune(s)
 	if len(rs) <= n {
@@ -109,12 +109,12 @@ func last(s string, n int) string {
 	return string(rs[len(rs)-n:])
 }
 
-// maxPasswordBytes is the longest password that is looked at.
+// maxPasswordBytes is the longest password that is read.
 const maxPasswordBytes = 1024
 
-// Normal returns the form in which a password is hashed: NFKC, so that
-// keyboards don't matter (NIST SP 800-63B section 3.1.1.2). What can't be a
-// password becomes another one, and false.
+// Normal returns the form in which a password is hashed: NFKC, so that keyboards don't
+// matter (NIST SP 800-63B section 3.1.1.2). For what can't be a password it returns "" and
+// false.
 func Normal(s string) (string, bool) {
 	if len(s) > maxPasswordBytes || !utf8.ValidString(s) {
 		return "", false

@@ -15,29 +15,29 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// TicketLife is how long a setup ticket is good.
+// TicketLife is how long a setup ticket is valid.
 const TicketLife = 15 * time.Minute
 
 // A setup ticket is the account's id, a dot, and 256 random bits in base64url.
 const ticketSecret = 32
 
-// TicketConfig says what Tickets work with. All of it is needed.
+// TicketConfig says what Tickets works with. All fields are needed.
 type TicketConfig struct {
 	People    *identity.Service
 	Passwords *Hasher
 	Journal   identity.Journal
 }
 
-// Tickets lets people set the first password of an account, or a new one, by a link that they
-// were given. Safe for concurrent use.
+// Tickets lets people set the first password of an account, or a new one, through a link that
+// they were given. Safe for concurrent use.
 type Tickets struct{ c TicketConfig }
 
 // NewTickets returns the service.
 func NewTickets(c TicketConfig) *Tickets { return &Tickets{c} }
 
-// SetupTicket makes a ticket, good for 15 minutes and one use, with which the
-// account's password is set, and returns it. Any earlier one ends. It is stored
-// as a hash. ErrNotFound if there is no such account.
+// SetupTicket makes a ticket with which the account's password can be set, once within 15
+// minutes, and returns it. Any earlier ticket of the account ends. Only the ticket's hash is
+// stored. ErrNotFound if there is no such account.
 func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (string, error) {
 	secret := make([]byte, ticketSecret)
 	rand.Read(secret)
@@ -56,7 +56,7 @@ func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (strin
 	return account + "." + text, nil
 }
 
-// parseTicket returns the account's id and the hash of a ticket.
+// parseTicket returns a ticket's account id and the hash of its secret.
 func parseTicket(ticket string) (account string, sum [32]byte, ok bool) {
 	account, secret, ok := strings.Cut(ticket, ".")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
@@ -70,16 +70,16 @@ func invalidTicket() error {
 	return &identity.Error{Reason: "ticket_invalid", Detail: "The link is no longer good: it works once, for 15 minutes. Ask for another one where you got it."}
 }
 
-// good reports whether a ticket of that hash is good now.
+// good reports whether a ticket with that hash is valid now.
 func good(t identity.SetupTicket, sum [32]byte, now time.Time) bool {
 	return len(t.Sum) == len(sum) && now.Before(t.Expires) && subtle.ConstantTimeCompare(t.Sum, sum[:]) == 1
 }
 
-// SetPassword spends a setup ticket and sets the account's password. *Error:
-// ticket_invalid (unknown, spent and expired alike), password_short,
-// password_long, password_characters, password_common, password_personal, busy.
-// The ticket is spent only with a good password; of uses side by side one
-// succeeds, by the account's revision.
+// SetPassword spends a setup ticket and sets the account's password. *Error: ticket_invalid
+// (the same if it is unknown, spent or expired), password_short, password_long,
+// password_characters, password_common, password_personal, busy. The ticket is spent only if
+// the password is accepted. Of simultaneous uses one succeeds, because of the account's
+// revision.
 func (t *Tickets) SetPassword(ctx context.Context, ticket, password, requestID string) (identity.Account, error) {
 	id, sum, ok := parseTicket(ticket)
 	if !ok {
@@ -114,7 +114,7 @@ func (t *Tickets) SetPassword(ctx context.Context, ticket, password, requestID s
 			if err := usable(*a); err != nil {
 				return err
 			}
-			hash.Set = time.Now().UTC() // not before: what the old one opened meanwhile is over too
+			hash.Set = time.Now().UTC() // not earlier, so that logins with the old password meanwhile end, too
 			a.Password, a.Setup = hash, identity.SetupTicket{}
 			return nil
 		})

@@ -1,4 +1,5 @@
-// Package people puts the rooms of identity together: each gets what it uses.
+// Package people assembles package identity and the packages below it, and gives each what it
+// uses.
 package people
 
 import (
@@ -16,18 +17,18 @@ type Config struct {
 	Accounts  identity.Accounts
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
-	Sender    factor.Sender            // of one-time codes; nil: there is no second factor
+	Sender    factor.Sender            // sends one-time codes; nil: there is no second factor
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
 	Journal   identity.Journal         // required
 	Hashing   password.Config          // what hashes of passwords cost
 	Log       *slog.Logger             // default: discards
 }
 
-// People are the rules of who somebody is. Safe for concurrent use.
+// People has the rules of who somebody is. Safe for concurrent use.
 type People struct {
 	*identity.Service                   // parties and accounts
-	Factors           *factor.Service   // what they log in with
-	Tickets           *password.Tickets // with which they set a password
+	Factors           *factor.Service   // checks what people log in with
+	Tickets           *password.Tickets // lets people set a password
 	Passwords         *password.Hasher
 }
 

@@ -12,7 +12,7 @@ import (
 // Actor is who does something.
 type Actor struct {
 	ID        string // client id; "cli" for an operator's command, followed by ":" and the operator's name
-	RequestID string // of the HTTP request, for finding it in the log
+	RequestID string // the HTTP request's id, for finding the request in the log
 }
 
 // Did returns the fact that the actor did something, for its event.

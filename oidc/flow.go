@@ -171,7 +171,7 @@ type Decision struct {
 	Agreement Agreement
 }
 
-// Session is somebody who is logged in.
+// Session is the login session of a person.
 type Session struct {
 	ID        string
 	Account   string // account id

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Age is how long a value is cached: for so long a change by another process may stay unseen.
+// Age is how long a value is cached, so a change by another process may stay unseen that long.
 const Age = 2 * time.Second
 
 // Bounded keeps at most max values, those used most recently. It has two halves: when

@@ -40,7 +40,7 @@ func (l *Login) shown(who identity.Party) oidc.Session {
 	}
 }
 
-// Session returns who is logged in, or ErrNoSession.
+// Session returns the browser's session, or ErrNoSession if nobody is logged in.
 func (p *Service) Session(ctx context.Context, b oidc.Browser) (oidc.Session, error) {
 	l, err := p.Find(ctx, b)
 	if err != nil {

@@ -22,7 +22,7 @@ demo: build ## run the registry with made-up samples in a fresh directory (ARGS=
 	bin/yizheng demo $(ARGS)
 
 build: ## build bin/yizheng: one static binary
-	CGO_ENABLED=0 go build -o bin/yizheng ./cmd/yizheng
+	CGO_ENABLED=0 go build -trimpath -o bin/yizheng ./cmd/yizheng
 
 release: ## build bin/release/yizheng as the image has it: without the demo
 	CGO_ENABLED=0 go build -tags nodemo -trimpath -o bin/release/yizheng ./cmd/yizheng

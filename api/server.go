@@ -1,6 +1,6 @@
 // Package api is the service over HTTP: its server mounts the rooms below it and the pages that
-// people see, and puts around them what every request needs. [Limits] in server.go has all rates
-// and sizes of requests, by address and by client. It also has the operations listener.
+// people see, and puts around them what every request needs. How often addresses, clients and
+// people may ask is its [Limits], in server.go. It also has the operations listener.
 package api
 
 import (

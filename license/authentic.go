@@ -19,7 +19,8 @@ type authenticStores struct {
 	auth *signing.Authenticator
 }
 
-// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so.
+// AuthenticStores returns stores that authenticate the licenses and versions that they save, and return only those
+// whose authenticators fit. Rows of lookup keys have none.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores { return &authenticStores{s, a} }
 
 func (r *Record) facts(revision int64) *signing.Facts {

@@ -26,7 +26,7 @@ type RecordsConfig struct {
 	Types *catalog.Types
 }
 
-// Records are licenses as they are stored. Its methods find, load and open licenses, and change none. So the
+// Records are licenses as they are stored. Their methods find, load and open licenses, and change none. So the
 // rooms above that are given Records cannot issue, change or end a license. Safe for concurrent use.
 type Records struct{ c RecordsConfig }
 

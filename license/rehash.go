@@ -100,8 +100,8 @@ func (r *Lookups) renewNow(ctx context.Context, v VersionRecord) error {
 	at := Located{v.License, v.Version}
 	err = r.c.Store.AddLookups(ctx, at, rec.Revision, rows)
 	if errors.Is(err, ErrNumberTaken) {
-		// Both licenses date from before numbers were folded or kept apart. Both stay, and the other license
-		// keeps the number.
+		// At least one of the licenses dates from before numbers were folded or kept apart. Both licenses stay,
+		// and the other one keeps the number.
 		r.c.Log.WarnContext(ctx, "two licenses have the same number, perhaps written differently", "license", v.License, "version", v.Version)
 		number.Former = true
 		err = r.c.Store.AddLookups(ctx, at, rec.Revision, rows)

@@ -67,7 +67,7 @@ type LookupRow struct {
 	Kind      LookupKind
 	Keys      []signing.Lookup
 	Exclusive bool // for numbers
-	Former    bool // for numbers: the license has ended or has another number now; never exclusive
+	Former    bool // for numbers: the license has ended, has another number now, or another license keeps this one; never exclusive
 }
 
 // Located is where a lookup key leads.
@@ -146,7 +146,8 @@ type Store interface {
 	Save(ctx context.Context, s SaveRequest) error
 	// Load returns a license and one of its versions, 0 for the newest, or ErrNotFound.
 	Load(ctx context.Context, id audit.ID, version int) (Record, VersionRecord, error)
-	// Locate returns where the first stored one of the keys leads, or ErrNotFound.
+	// Locate returns where the first stored one of the keys leads, or ErrNotFound. The kind is LookupIdentifier
+	// or LookupVerification.
 	Locate(ctx context.Context, kind LookupKind, keys []signing.Lookup) (Located, error)
 	// Search returns up to q.Limit records.
 	Search(ctx context.Context, q Query) ([]Record, error)

@@ -57,7 +57,7 @@ const (
 	ReasonRefreshReuse    Reason = "refresh_reuse"
 )
 
-// Error is a refusal. The client may see all of it but its cause.
+// Error is a refusal. The client may see all of it except its cause and, if Shown is set, Reason.
 type Error struct {
 	Code Code
 	// Description says what is wrong and what to do, in the characters that

@@ -16,7 +16,7 @@ type KeyStore interface {
 	// AccessAfter returns up to limit access records with a Seq greater than
 	// after, by Seq.
 	AccessAfter(ctx context.Context, after int64, limit int) ([]Record, error)
-	// AddAccessKeys adds keys that lead to a stored access record; it finds the record by a.Seq and a.At. Keys
+	// AddAccessKeys adds keys that lead to a stored access record; a.Seq and a.At say which. Keys
 	// that lead to it already stay as they are. It returns ErrNotFound if there is no such record.
 	AddAccessKeys(ctx context.Context, a Record, party []signing.Lookup) error
 }

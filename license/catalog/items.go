@@ -15,7 +15,7 @@ func newItems(c entry.Config, types *Types) *Items {
 	return &Items{entry.New(itemKind(types), c)}
 }
 
-// itemKind returns the definition of service items, which is checked against the types.
+// itemKind returns the definition of service items, which are checked against the types.
 func itemKind(types *Types) entry.KindOf[ItemCode, ItemDefinition, ServiceItem] {
 	return entry.KindOf[ItemCode, ItemDefinition, ServiceItem]{
 		Kind: entry.KindItem, Called: "item",

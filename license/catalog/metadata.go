@@ -132,8 +132,8 @@ func (t *Issuable) metadata(publicURL string) TypeMetadata {
 	return m
 }
 
-// labelsOf returns the labels of a part of the face fields. A part without a title, or without an English one, is
-// labelled with its name in the schema.
+// labelsOf returns the labels of a part of the face fields. If the part has no title, its name in the schema is
+// the label; if it has no English title, its name is the English label.
 func labelsOf(w *schema.Wording, languages party.Names, name string) []ClaimDisplay {
 	if w == nil || w.Title == "" {
 		return claimLabels(languages, name, nil)

@@ -56,7 +56,7 @@ type Definition struct {
 	Validity    Validity        `json:"validity"`
 	Numbers     NumberPolicy    `json:"number_policy"`
 	Approval    Approval        `json:"approval"`
-	Authorities []party.USCC    `json:"authorities"`         // who may issue and change licenses; the newest published version decides
+	Authorities []party.USCC    `json:"authorities"`         // who may issue and change licenses; the newest published version decides for all
 	Coverage    []party.USCC    `json:"coverage,omitempty"`  // the authorities all of whose licenses of the type are here
 	Sensitive   []string        `json:"sensitive,omitempty"` // fields that need a reason of their own before they are released
 	Layout      json.RawMessage `json:"layout,omitempty"`    // how the license looks

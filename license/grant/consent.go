@@ -228,7 +228,7 @@ func endedReason(g *Grant) refusal.Reason {
 	return refusal.ReasonGrantEnded
 }
 
-// errGrantOver returns the refusal of what a grant that has ended can't be used for any more.
+// errGrantOver returns the refusal of any use of a grant that has ended.
 func errGrantOver(g *Grant) error {
 	return refusal.Conflict(endedReason(g), "The grant "+strings.TrimPrefix(string(endedReason(g)), "grant_")+". Ask for a new one.")
 }

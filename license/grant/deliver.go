@@ -221,8 +221,8 @@ func (r *Service) State(ctx context.Context, id ID) (Grant, error) {
 	return b.Grant.Stand(rec, time.Now()), nil
 }
 
-// Revoke ends a grant because of its authorization code or together with its token family: reason is EndedByReuse
-// or EndedByToken. A grant that has ended stays as it is.
+// Revoke ends a grant because its authorization code came a second time (reason EndedByReuse) or its token family
+// was revoked (EndedByToken). A grant that has ended stays as it is.
 func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason string) (err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantRevoke, "")
 	if reason != EndedByReuse && reason != EndedByToken {

@@ -212,8 +212,8 @@ func (r *Library) Rehash(ctx context.Context, progress func(done int)) error {
 // progressEach is the number of records after which progress is called again.
 const progressEach = 200
 
-// AuthenticStores returns stores that authenticate what they save, and return only records that were saved so,
-// for all rooms. So whoever reads all records can't get one that nobody checked.
+// AuthenticStores returns the stores of all rooms as each room authenticates them. So whoever reads all records
+// gets none whose authenticator nobody checked. Access records have no authenticators: their bodies are sealed.
 func AuthenticStores(s Stores, a *signing.Authenticator) Stores {
 	return allStores{license.AuthenticStores(s, a), grant.AuthenticStores(s, a), access.AuthenticStores(s, a), status.AuthenticStores(s, a), entry.AuthenticStores(s, a)}
 }

@@ -194,7 +194,7 @@ func (w *World) Events(t testing.TB, id audit.ID) (es []registry.Event) {
 	return es
 }
 
-// Restamp gives records that a test changed the authenticators with which they would have been stored.
+// Restamp renews the authenticators of records that a test changed, as if the records had been stored so.
 func (w *World) Restamp(records ...any) {
 	auth := w.In.Vault().Auth()
 	for _, record := range records {

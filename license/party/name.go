@@ -60,8 +60,8 @@ func stored(r rune) bool {
 	return r == joiner || r == joinerNot || !Hidden(r)
 }
 
-// invisible reports whether a character has no effect but on how others look: joiners, marks of format, and
-// variation selectors, which pick a shape of the same ideograph.
+// invisible reports whether a character at most affects how others look: joiners, marks of format, and variation
+// selectors, which pick a shape of the same ideograph.
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r)
 }

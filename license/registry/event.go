@@ -31,10 +31,10 @@ type Event struct {
 	Detail      map[string]string // may be personal
 }
 
-// shownTo returns what the authority of a license sees of an event. It sees all of its own acts, and of others'
-// attempts at what only an authority may do. Readings by a use code, and looks by the holder, concern only those
-// two: the authority sees what was done, when, and whether it was refused, but not by whom, by which grant or for
-// which case.
+// shownTo returns what the authority of a license sees of an event. It sees everything about its own acts, and
+// about others' attempts at what only an authority may do. Readings by a use code, and looks by the holder, are
+// between reader and holder: of these the authority sees what was done, when, and whether it was refused, but not
+// by whom, by which grant or for which case.
 func (e *Event) shownTo(a audit.Actor) Event {
 	private := e.Action == journal.ActionLicenseRedeem || e.Action == journal.ActionLicenseHeld
 	if !private || e.Participant != "" && e.Participant == a.Participant {

@@ -35,8 +35,8 @@ var ranges = [...][2]string{
 	{"minLength", "maxLength"}, {"minItems", "maxItems"}, {"minContains", "maxContains"}, {"minProperties", "maxProperties"}, {"minimum", "maximum"},
 }
 
-// sound refuses a subschema that no face fields could meet. Otherwise an authority would learn of it only when it
-// issues.
+// sound refuses limits and values in a subschema that no face fields could meet. Otherwise an authority would
+// learn of them only when it issues. It also refuses unsound titles and texts.
 func (n *node) sound() error {
 	for _, key := range keysOf(fieldLimits) {
 		v, _ := n.object[key].(json.Number)

@@ -11,9 +11,9 @@ import (
 	"yizheng.internal/signing"
 )
 
-// lookAt reads list n. It returns the list if every entry has the authenticator that it needs and no entry is
-// behind what this node saw, and otherwise signing.ErrAltered. It returns nil if the list's revision is still
-// seen.
+// lookAt reads list n. It returns the list if every entry has the authenticator that it needs, and if neither the
+// list's revision nor an entry is behind what this node saw, and otherwise signing.ErrAltered. It returns nil if
+// the list's revision is still seen.
 func (l *Lists) lookAt(ctx context.Context, n, seen int64) (*seenList, error) {
 	var d Loss
 	for _, anew := range [...]bool{false, true} {

@@ -164,8 +164,9 @@ func (l *Lists) lossOf(ctx context.Context, n int64) (d Loss, now *seenList, err
 }
 
 // Accept accepts status lists as they are, after an operator has accepted what Losses found. First it sets the
-// entries named there to what the records of their licenses say, as far as there are such records. Other lists
-// are remembered as before. If a list has changed since then, Accept returns an error, and accepts nothing more.
+// entries that the losses name to what the records of their licenses say, as far as there are such records. Other
+// lists are remembered as before. If a list has changed since Losses, Accept returns an error, and accepts nothing
+// more.
 func (l *Lists) Accept(ctx context.Context, losses []Loss) error {
 	for _, shown := range losses {
 		if err := l.accept(ctx, &shown); err != nil {

@@ -20,8 +20,9 @@ import (
 
 // Bounds on guessing verification codes, which have 40 random bits: how many wrong tries for an identifier a
 // caller has in an hour, and each of the networks that the caller is in. There is no bound for all callers
-// together, because it would lock the license's holder out: a million addresses need decades. But if an
-// identifier gets many wrong tries, each caller has only a few: a second one for somebody who mistyped the first.
+// together, because it would lock the license's holder out. Even without it, a million addresses need decades.
+// But if an identifier gets many wrong tries, each caller has only a few: a second one for somebody who mistyped
+// the first.
 const (
 	wrongOfOne     = 10
 	wrongOfNetwork = 5   // times as many tries for each wider network as for the one inside it

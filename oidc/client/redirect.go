@@ -52,8 +52,9 @@ func checkURI(raw string, public bool) string {
 	return "is neither https nor, for a native app, a scheme with a dot in it (RFC 8252 section 7.1)"
 }
 
-// IsURI reports whether a text has the form of an absolute URI (RFC 3986). Pages show
-// nothing else: otherwise the maker of a link could put any text on an official page.
+// IsURI reports whether a text has the form of an absolute URI (RFC 3986). A page shows a
+// URI from a request only if it has this form: otherwise the maker of a link could put any
+// text on an official page.
 func IsURI(s string) bool {
 	if s == "" || len(s) > MaxURI || !uriCharacters(s) {
 		return false

@@ -186,7 +186,7 @@ type ClientAccess struct {
 }
 
 // ClientAccesses lists which clients may do what beyond a person's login: those with
-// consents first, the newest consent first, and then those with offline access only.
+// consents first, and then those with offline access only, the newest of each first.
 func (p *Service) ClientAccesses(ctx context.Context, s oidc.Session) ([]ClientAccess, error) {
 	var list []ClientAccess
 	of := func(client string, since time.Time) (*ClientAccess, error) {

@@ -68,7 +68,7 @@ func (a *asking) scopes() []oidc.Scope {
 	return oidc.ShownScopes(a.Request.Scopes, a.login.Assurance())
 }
 
-// facts returns what tells a [oidc.Resolver] who asks whom.
+// facts returns what tells an [oidc.Resolver] who asks whom.
 func (a *asking) facts(who identity.Party) oidc.DetailFacts {
 	return oidc.DetailFacts{
 		Client: a.Client, Participant: a.Participant, Party: who, Assurance: a.login.Assurance(),

@@ -20,7 +20,7 @@ type kept struct {
 	Confirmed string          `json:"confirmed,omitempty"`
 	Pushed    string          `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
 	Opened    bool            `json:"opened,omitempty"`  // a browser came back to it
-	Account   string          `json:"account,omitempty"` // the account that is logged in, if any
+	Account   string          `json:"account,omitempty"` // the account that logged in last, if any
 	Began     time.Time       `json:"began"`
 	Asker     string          `json:"asker,omitempty"` // its owner in the store while Account is empty
 

@@ -34,8 +34,8 @@ type rotation struct {
 }
 
 // redeemRefresh redeems a refresh token and rotates it. For 10 seconds the redeemed token still
-// works and gets the same successor, as long as the successor is unused. Any older token ends
-// the family, even if its thief hangs up at once. Refusals are *Error.
+// works and gets the same successor, as long as the successor is unused. After that it ends the
+// family, as any older token does, even if its thief hangs up at once. Refusals are *Error.
 func (p *Service) redeemRefresh(ctx context.Context, c oidc.Client, q Request) (token.Tokens, error) {
 	ctx, cancel := journal.ToTheEnd(ctx)
 	defer cancel()

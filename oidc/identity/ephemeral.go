@@ -20,7 +20,7 @@ var (
 	// ErrFull says that there is no room now.
 	ErrFull = errors.New("no room for another value")
 	// ErrAway says that the server behind the store doesn't answer, or answers wrongly.
-	// It is joined with the cause.
+	// The cause is wrapped beside it.
 	ErrAway = errors.New("the store for what may be lost is away")
 )
 
@@ -48,8 +48,8 @@ const (
 type Keeping struct {
 	Part Part
 	// Owner says who takes the room, in up to 64 visible ASCII characters; or empty. If a
-	// value must give way, it is, of a few picked at random, the one whose owner takes most
-	// room: so an owner of many values loses their own.
+	// value must give way, a few are picked at random, and the one goes whose owner takes
+	// most room: so an owner of many values loses their own.
 	Owner string
 	Until time.Time
 }
@@ -76,8 +76,9 @@ func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error
 // Every driver passes storagetest.Ephemeral and storagetest.EphemeralParts. When a server
 // behind the store doesn't answer, methods return ErrAway (wrapped).
 type Ephemeral interface {
-	// Put stores a value in place of any before it. If k.Until isn't after now, it stores
-	// nothing. ErrFull if there is no room: then the value before it stays.
+	// Put stores a value in place of any before it. If k.Until isn't after now, nothing is
+	// stored under the key from then on. ErrFull if there is no room: then the value before
+	// it stays.
 	Put(ctx context.Context, key string, value []byte, k Keeping, now time.Time) error
 	// Load returns the stored value, or ErrGone.
 	Load(ctx context.Context, key string, now time.Time) ([]byte, error)

@@ -8,7 +8,7 @@ import (
 
 // Did returns the fact that an actor did something to an account or a party, for its event. The
 // actor is an account's id, "cli", or empty for somebody unknown. For a change, the Recorder
-// fills in the result; for anything else, result is it.
+// fills in the result; for anything else, result gives it.
 func Did(actor string, action journal.Action, subject, requestID, result string) journal.Fact {
 	return journal.Fact{Actor: journal.Actor{ID: actor}, Action: action, Subject: subject, RequestID: requestID, Result: result}
 }

@@ -31,8 +31,9 @@ type Config struct {
 	Journal   Journal
 }
 
-// Passwords hashes the passwords of new accounts. The package
-// [yizheng.internal/oidc/identity/password] implements it; it has the rules for passwords.
+// Passwords checks and hashes the passwords of new accounts. The package
+// [yizheng.internal/oidc/identity/password] implements it. That package has the rules for
+// passwords, and it imports this one.
 type Passwords interface {
 	// New checks a new password of an account and its person, and hashes it. Refusals
 	// are *Error.

@@ -137,8 +137,8 @@ func (p *Service) seal(ctx context.Context, l *Login) (err error) {
 	return err
 }
 
-// seen stores that a session was used. If another process changed the session just now, it
-// changes nothing.
+// seen stores that a session was used. If another process has just changed the session, that
+// is as good, and seen stores nothing.
 func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 	r := l.Record
 	r.Seen = now.UTC()
@@ -155,7 +155,7 @@ func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 }
 
 // Start begins a session for somebody whose first factor was checked. If the browser's session
-// is the same person's, that session goes on instead. Its cookie is the wanted one, unless
+// is the same person's, that session goes on instead. The cookie is the wanted one, unless
 // another session had that. The same form less than a minute later gets the same session.
 // Errors: ErrOvertaken.
 func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {

@@ -181,8 +181,8 @@ func (p *Families) check(ctx context.Context, f *Family) error {
 }
 
 // CheckAbout checks whether a client may still act for the person who logged in: the session,
-// if one is given, is live; the account wasn't disabled since the login, and its password
-// wasn't changed. Like check, it returns nil, an Over, or another error.
+// if one is given, is live; the account isn't disabled, and since the login it wasn't disabled
+// and its password wasn't changed. Like check, it returns nil, an Over, or another error.
 func (p *Families) CheckAbout(ctx context.Context, session string, who *About) error {
 	if session != "" {
 		lives, err := p.c.Sessions.Lives(ctx, session)

@@ -168,10 +168,11 @@ type allows func(ctx context.Context, a audit.Actor, code, owner string, hidden 
 
 // mayWrite returns a *refusal.Error unless the caller may write an entry. owner is empty for a new entry. hidden
 // says that the entry was never published: a caller without a right to its code is then refused as if there were
-// no entry. Nobody else may take a code that begins with a body's code, even before that body is connected. An
-// owner gives up an entry to a caller with a right to its code if the owner's delegation ended, or if the code
-// begins with the caller's own code and the owner, which took it before this rule, never had a delegation. Items
-// from before this rule may have codes that begin with nobody's code: their owners keep them.
+// no entry. A code that begins with a body's code is kept for that body and for those to whom it is delegated,
+// even before the body is connected. An owner gives up an entry to a caller with a right to its code if the
+// owner's delegation ended, or if the code begins with the caller's own code and the owner, which took it before
+// this rule, never had a delegation. Items from before this rule may have codes that begin with nobody's code:
+// their owners keep them.
 func (c *Delegations) mayWrite(ctx context.Context, a audit.Actor, code, owner string, hidden bool, notOwner func() error) error {
 	own := owner == a.Participant && owner != ""
 	prefix := CodePrefix(code)

@@ -141,8 +141,8 @@ func (c *Entries[C, D, V]) retired(code C, v V, now time.Time) (V, Record, error
 	return v, rec, err
 }
 
-// own reads the newest versions of an entry that the caller may change. An entry that was never published, and
-// that the caller may not change, is refused as unknown.
+// own reads the newest versions of an entry that the caller may change. Another participant's entry that was never
+// published is refused as unknown, unless the caller may change it.
 func (c *Entries[C, D, V]) own(ctx context.Context, a audit.Actor, code C, may allows) (Heads[V], error) {
 	h, err := c.versions.read(ctx, code)
 	if err != nil {

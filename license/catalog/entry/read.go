@@ -65,7 +65,8 @@ func (c *Entries[C, D, V]) List(ctx context.Context, after C, limit int) ([]V, e
 
 // Read returns a version of an entry to a client, and records the reading. Version 0 is the published version, or
 // else the newest that the client may see. Everybody may see all versions that were published. Only a caller with
-// [audit.Actor.Drafts] may see drafts, and only those of entries that it may write; for others these don't exist.
+// [audit.Actor.Drafts] may see drafts, and only its own and those that it may take over; for others these don't
+// exist.
 func (c *Entries[C, D, V]) Read(ctx context.Context, a audit.Actor, code C, version int) (none V, err error) {
 	defer audit.Refusal(ctx, c.journal, &err, a, c.kind.Read, "")
 	v, err := c.seen(ctx, a, code, version)
@@ -99,7 +100,8 @@ func (c *Entries[C, D, V]) seen(ctx context.Context, a audit.Actor, code C, vers
 }
 
 // ReadPage lists entries to a client, and records it. For each entry with a code greater than after, it returns
-// the newest version that the client may see. more says whether there may be others after these.
+// the newest version that was published, or the draft if it is the client's own and the client may see drafts.
+// more says whether there may be others after these.
 func (c *Entries[C, D, V]) ReadPage(ctx context.Context, a audit.Actor, after C, limit int) (_ []V, more bool, err error) {
 	records, more, err := c.page(ctx, draftsOf(a), string(after), limit)
 	if err != nil {

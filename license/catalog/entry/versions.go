@@ -37,8 +37,9 @@ func newVersions[C ~string, D, V any](k *KindOf[C, D, V], s Store) *versions[C, 
 }
 
 // Heads are the two newest versions of an entry, the newest first. The first one is a draft, or else the version
-// that was published last, which may be retired. No older version is a draft or published, because publishing
-// retires what was published before. The versions that Heads returns are shared: don't change them.
+// that was published last, which may be retired. No version older than these two is a draft or published, because
+// publishing retires what was published before. The versions that its methods return are shared: don't change
+// them.
 type Heads[V any] struct {
 	read     time.Time
 	versions []head[V]

@@ -94,8 +94,9 @@ func (p *parts) few() bool {
 	return p.cover(true, commonParts) || p.cover(false, commonRuns)
 }
 
-// cover reports whether the text consists of at most most parts, with at most commonGlue
-// other characters. The parts are words, dates and runs, or runs alone if words is false.
+// cover reports whether the text consists of no more than most parts, with no more than
+// commonGlue other characters. The parts are words, dates and runs, or runs alone if words is
+// false.
 func (p *parts) cover(words bool, most int) bool {
 	// reached[i][n][g]: the text up to i can consist of n parts and g other characters.
 	type state [commonRuns + 1][commonGlue + 1]bool

@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/oidc/identity"
 )
 
-// Length makes a password hard to guess, so a password must have a length, but no mixture of
+// Length makes a password hard to guess, so only a length is asked for, and no mixture of
 // characters (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5.0 section 6.2; ASVS 4 asked for
 // twelve characters). Eight is NIST's minimum for a password beside a second factor. It
 // suffices: no license is shown or released without the second factor, guesses are few (see
@@ -85,7 +85,7 @@ func personalParts(a identity.Account, p identity.Party) []string {
 		}
 	}
 	for _, c := range p.AllCodes() {
-		add(6, c.Value, last(c.Value, 8), last(c.Value, 6)) // people like the last six as a first password
+		add(6, c.Value, last(c.Value, 8), last(c.Value, 6)) // the last six are the usual first password
 		if born, ok := c.BirthDate(); ok {
 			parts = append(parts, birthdays(born)...)
 		}

@@ -28,7 +28,7 @@ func TestConfig(t *testing.T) {
 	} {
 		c := base
 		tt.change(&c)
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Identity, Factors and Tickets together") {
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Identity, Factors, Authenticators and Tickets together") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

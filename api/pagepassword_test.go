@@ -14,7 +14,7 @@ func TestChangingThePassword(t *testing.T) {
 	s := newPageSite(t)
 	b, other := s.browserOf(t), s.browserOf(t)
 	thief := b.Clone(s.url)
-	p := b.Get(s.url + href(t, b.Get(s.url+"/sessions"), "change-password"))
+	p := b.Get(s.url + href(t, b.Get(s.url+accountPage), "change-password"))
 	shows(t, p, 200, passwordPath)
 	if p.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control is %q", p.Header.Get("Cache-Control"))

@@ -19,7 +19,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/jose"
@@ -30,13 +30,17 @@ import (
 type phone struct {
 	mu    sync.Mutex
 	codes []string
+	told  []string // what each message is about
 }
 
-// Send implements [factor.Sender].
-func (p *phone) Send(_ context.Context, m factor.Message) error {
+// Send implements [notice.Sender].
+func (p *phone) Send(_ context.Context, m notice.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.codes = append(p.codes, m.Code)
+	if m.Code != "" {
+		p.codes = append(p.codes, m.Code)
+	}
+	p.told = append(p.told, string(m.Kind))
 	return nil
 }
 

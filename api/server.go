@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/provider"
@@ -45,11 +46,12 @@ type Config struct {
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
 	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
-	// Identity, Factors and Tickets are for people's pages, and come together; without them
+	// Identity, Factors, Authenticators and Tickets are for people's pages, and come together; without them
 	// there are none.
-	Identity *identity.Service
-	Factors  *factor.Service
-	Tickets  *password.Tickets
+	Identity       *identity.Service
+	Factors        *factor.Service
+	Authenticators *authenticator.Service
+	Tickets        *password.Tickets
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
 	Ready func(ctx context.Context) error
@@ -166,8 +168,8 @@ func New(c Config) (*Server, error) {
 	if c.Issuer == "" || c.Library == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
 		return nil, errors.New("api: Config needs Issuer, Library, Provider, Keyrings and Anchors")
 	}
-	if (c.Identity == nil) != (c.Factors == nil) || (c.Identity == nil) != (c.Tickets == nil) {
-		return nil, errors.New("api: Config needs Identity, Factors and Tickets together, or none of them")
+	if (c.Identity == nil) != (c.Factors == nil) || (c.Identity == nil) != (c.Authenticators == nil) || (c.Identity == nil) != (c.Tickets == nil) {
+		return nil, errors.New("api: Config needs Identity, Factors, Authenticators and Tickets together, or none of them")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -19,7 +19,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
@@ -227,7 +227,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Tickets: n.people.Tickets,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets,
 		Limits: c.Limits,
 	})
 	must(err)
@@ -251,11 +251,11 @@ func (everybody) Proof(context.Context, string, party.Code) (identity.Proofing, 
 // phones keep the messages that were sent.
 type phones struct {
 	mu   sync.Mutex
-	sent []factor.Message
+	sent []notice.Message
 }
 
-// Send implements [factor.Sender].
-func (p *phones) Send(_ context.Context, m factor.Message) error {
+// Send implements [notice.Sender].
+func (p *phones) Send(_ context.Context, m notice.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent = append(p.sent, m)

@@ -104,9 +104,10 @@ type Step struct {
 	Kind     StepKind
 	Handle   Secret // names the request in the URLs of pages; zero when done
 	Request  RequestView
-	Session  *Session     // who is logged in; nil for StepLogin
-	Consent  *ConsentView // for StepConsent
-	Response *Response    // for StepDone
+	Session  *Session      // who is logged in; nil for StepLogin
+	Consent  *ConsentView  // for StepConsent
+	Further  []factor.Name // for StepSecondFactor: the factors that suffice; the first is asked for, or was chosen by the form
+	Response *Response     // for StepDone
 
 	// Set only after a form was sent.
 	Again     bool          // show the form's page again
@@ -177,6 +178,8 @@ type Session struct {
 	Account   string // account id
 	Party     identity.Party
 	Assurance factor.Assurance
+	AuthTime  time.Time // when they logged in
+	Since     time.Time // when this session ended all others of the account, and went on; zero: never
 	Created   time.Time
 	Seen      time.Time
 	Address   string // the address from which it began

@@ -180,6 +180,20 @@ func (p *Page) Press(button string, pairs ...string) *Page {
 	return p.Form(button).With(pairs...).Send()
 }
 
+// Follow opens the link with that id.
+func (p *Page) Follow(id string) *Page {
+	p.b.T.Helper()
+	n := byID(p.root, id)
+	if n == nil || n.Data != "a" {
+		p.b.T.Fatalf("%v has no link %s", p, id)
+	}
+	to, err := p.URL.Parse(attribute(n, "href"))
+	if err != nil {
+		p.b.T.Fatal(err)
+	}
+	return p.b.Get(to.String())
+}
+
 // Person is somebody who can log in.
 type Person struct {
 	Login, Password string

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 )
 
 // SMSConfig says where text messages are handed over to be sent.
@@ -26,11 +26,12 @@ type SMSConfig struct {
 	Timeout time.Duration  // of handing one over; default: 8 seconds
 }
 
-// SMS hands messages over to a gateway. It implements [factor.Sender].
+// SMS hands messages over to a gateway. It implements [notice.Sender].
 //
-// The gateway gets a POST with a JSON object {phone, text, code}, all strings:
-// phone in the form of E.164, text complete in the person's language, code for
-// gateways that fill templates of their own. Any status 2xx says that it took the
+// The gateway gets a POST with a JSON object {phone, text, code, kind}, all strings:
+// phone in the form of E.164, text complete in the person's language, code and kind (one of
+// [notice.Kind]) for gateways that fill templates of their own; code is empty where the
+// message has none. Any status 2xx says that it took the
 // message; the answer's body doesn't matter. A message is never handed over twice.
 type SMS struct {
 	c      SMSConfig
@@ -58,13 +59,14 @@ func NewSMS(c SMSConfig) (*SMS, error) {
 // be of use again; in bytes.
 const maxSMSAnswer = 8 << 10
 
-// Send implements [factor.Sender]. No error holds the phone, the text or the code.
-func (s *SMS) Send(ctx context.Context, m factor.Message) error {
+// Send implements [notice.Sender]. No error holds the phone, the text or the code.
+func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	body, err := json.Marshal(struct {
 		Phone string `json:"phone"`
 		Text  string `json:"text"`
 		Code  string `json:"code"`
-	}{m.Phone, m.Text, m.Code})
+		Kind  string `json:"kind"`
+	}{m.Phone, m.Text, m.Code, string(m.Kind)})
 	if err != nil {
 		return errors.New("a message to the SMS gateway is not UTF-8")
 	}

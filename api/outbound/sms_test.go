@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 )
 
 // newGateway returns an SMS gateway on this machine, and what is configured for it.
@@ -34,11 +34,14 @@ func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, SMSConfig) 
 	return s, SMSConfig{URL: s.URL + "/sms?tenant=1", Secret: oidc.SecretOf("s3cret.of-the-gateway"), Private: true, Roots: roots, Timeout: 2 * time.Second}
 }
 
-var sampleMessage = factor.Message{Phone: "+8613800138000", Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
+var sampleMessage = notice.Message{Phone: "+8613800138000", Kind: notice.LoginCode, Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
 
 func TestSMS(t *testing.T) {
 	t.Parallel()
-	var got struct{ Phone, Text, Code string }
+	var got struct {
+		Phone, Text, Code string
+		Kind              notice.Kind
+	}
 	var members map[string]string
 	requests := 0
 	_, c := newGateway(t, func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +61,7 @@ func TestSMS(t *testing.T) {
 	for range 3 {
 		mustOf(t)(s.Send(t.Context(), sampleMessage))
 	}
-	if got.Phone != sampleMessage.Phone || got.Text != sampleMessage.Text || got.Code != sampleMessage.Code || len(members) != 3 || requests != 3 {
+	if got.Phone != sampleMessage.Phone || got.Text != sampleMessage.Text || got.Code != sampleMessage.Code || got.Kind != sampleMessage.Kind || len(members) != 4 || requests != 3 {
 		t.Errorf("the gateway got %+v, %d times", members, requests)
 	}
 }

@@ -136,7 +136,7 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 	case step.Challenge != "":
 		return t.showConfirm(v, step)
 	case step.Kind == oidc.StepSecondFactor:
-		return t.showCode(v, step)
+		return t.showCode(v, step, form)
 	case step.Kind == oidc.StepAccount:
 		return t.showAccount(v, step)
 	case step.Kind == oidc.StepConsent:

@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // logIn takes the login page's form, which asks for a password, or for the code of a challenge.
@@ -37,12 +39,13 @@ func (t steps) checkCode(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	var answer flow.Answer = flow.Code{Code: form.Get("code")}
+	chosen := factor.Name(form.Get("factor"))
+	var answer flow.Answer = flow.Code{Factor: chosen, Code: form.Get("code")}
 	switch form.Get("act") {
 	case "cancel":
 		answer = flow.Cancel{}
 	case "send":
-		answer = flow.SendCode{}
+		answer = flow.SendCode{Factor: chosen}
 	}
 	return t.answer(v, oidc.StepSecondFactor, form, answer)
 }
@@ -131,22 +134,35 @@ func (t steps) showConfirm(v *Visit, step oidc.Step) error {
 	return v.Show(status, view)
 }
 
-// showCode asks for a one-time code.
-func (t steps) showCode(v *Visit, step oidc.Step) error {
-	account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
-	if err != nil {
-		return err
+// showCode asks for a one-time code: of the factor that the form was about, or that the address
+// names, or of the first that would do.
+func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
+	further := step.Further
+	if named := factor.Name(v.R.URL.Query().Get("factor")); form == nil && slices.Contains(further, named) {
+		further = slices.Concat([]factor.Name{named}, slices.DeleteFunc(slices.Clone(further), func(n factor.Name) bool { return n == named }))
 	}
-	sent, again := v.sent()
-	view := web.Code{
-		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Phone: account.MaskedPhone(), Sent: sent, Wait: problem.Seconds(again),
+	view := web.Code{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Factor: string(further[0])}
+	for _, n := range further[1:] {
+		view.Others = append(view.Others, web.Other{Factor: string(n), To: factorURL(step, n)})
 	}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)
-	if view.Problem == "" && view.Phone == "" {
-		view.Problem = "no_phone"
+	if further[0] == factor.PhoneCode {
+		account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
+		if err != nil {
+			return err
+		}
+		sent, again := v.sent()
+		view.Phone, view.Sent, view.Wait = account.MaskedPhone(), sent, problem.Seconds(again)
+	} else if e := step.Problem.Refused; e != nil && e.Retry > 0 {
+		view.Retry = problem.Seconds(e.Retry) // no other code can be asked for: only waiting helps
 	}
 	return v.Show(status, view)
+}
+
+// factorURL returns the address of the code's page for a factor.
+func factorURL(step oidc.Step, n factor.Name) string {
+	return pageURL(codePath, step) + "&factor=" + url.QueryEscape(string(n))
 }
 
 // showAccount asks whether to go on as who is logged in.
@@ -160,7 +176,7 @@ func (t steps) showAccount(v *Visit, step oidc.Step) error {
 // sentURL returns the address of the code's page once one was sent: it says from
 // when on another one may be asked for, so that reloading sends nothing.
 func sentURL(step oidc.Step, again time.Duration) string {
-	return pageURL(codePath, step) + "&sent=" + strconv.FormatInt(time.Now().Add(again).Unix(), 10)
+	return factorURL(step, factor.PhoneCode) + "&sent=" + strconv.FormatInt(time.Now().Add(again).Unix(), 10)
 }
 
 // maxAgain is the longest that a page makes somebody wait for another code.

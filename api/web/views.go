@@ -40,13 +40,18 @@ type Login struct {
 type Code struct {
 	Form
 	Asker     *Asker
-	Challenge string // the code confirms a login after many tries; empty: it is the second factor
-	Phone     string // masked
+	Challenge string  // the code confirms a login after many tries; empty: it is the second factor
+	Factor    string  // which code is asked for: a factor's name, as texts have it
+	Others    []Other // what may be shown instead
+	Phone     string  // of a code that is sent: masked
 	Sent      bool
 	Wait      int    // seconds until another one may be sent
 	Problem   string // key, without "code.problem."
 	Retry     int    // seconds, if the problem is one of waiting
 }
+
+// Other leads to the page of another factor.
+type Other struct{ Factor, To string }
 
 // Account asks whether to go on as who is logged in.
 type Account struct {

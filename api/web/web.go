@@ -96,6 +96,12 @@ func (p *Pages) functions(l Language, texts texts) template.FuncMap {
 			}
 			return texts.text(key)
 		},
+		"or_key": func(key, other string) string {
+			if texts[key] == "" {
+				return other
+			}
+			return key
+		},
 		"said":   l.said,
 		"list":   l.list,
 		"apart":  l.apart,

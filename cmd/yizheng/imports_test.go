@@ -110,17 +110,30 @@ var rules = map[string]rule{
 		others:   []string{"golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
+	"oidc/identity/notice": {
+		ours: []string{"oidc/identity", "signing/journal"},
+	},
+	"oidc/identity/device": {
+		ours: []string{"oidc/identity", "signing", "signing/vault"},
+	},
 	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/password", "signing", "signing/journal", "signing/vault"},
-		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
-		testOthers: []string{"github.com/go-json-experiment/json"},
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/password", "signing", "signing/journal", "signing/vault"},
+		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
+		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/people"},
+		testOthers: []string{"github.com/pquerna/otp"},
+	},
+	"oidc/identity/authenticator": {
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/notice", "signing/journal", "signing/vault"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"oidc/identity/identitytest"},
 	},
 	// Puts them together.
 	"oidc/identity/people": {
-		ours: []string{"oidc/identity", "oidc/identity/factor", "oidc/identity/password", "signing/vault"},
+		ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/password", "signing/vault"},
 	},
 	"oidc/identity/identitytest": {
-		ours: []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/people", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
 	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
@@ -159,7 +172,7 @@ var rules = map[string]rule{
 	// Puts them together.
 	"oidc/provider": {
 		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
-		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
+		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
 	"signing": {
@@ -311,10 +324,10 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
-		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/zitadel/oidc/v3"},
+		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
 	},
 	"api/join": {
 		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
@@ -341,7 +354,7 @@ var rules = map[string]rule{
 		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/session"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/session"},
 	},
 	"api/views": {
 		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity"},
@@ -353,10 +366,11 @@ var rules = map[string]rule{
 		others: []string{"golang.org/x/time"},
 	},
 	"api/outbound": {
-		ours:   []string{"oidc", "oidc/identity", "oidc/identity/factor"},
+		ours:   []string{"oidc", "oidc/identity/notice"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/web": {
+		others:     []string{"github.com/piglig/go-qr"},
 		testOthers: []string{"golang.org/x/net/html"},
 	},
 	// The operator's program: main has the verbs, and its rooms what several of them share.
@@ -413,28 +427,13 @@ var rules = map[string]rule{
 	// What is tested from outside is not looked at from inside.
 	"cmd/yizheng/e2e": {
 		testOurs:   []string{"cmd/yizheng/internal/toolcheck", "storage/porttest"},
-		testOthers: []string{"github.com/chromedp/cdproto", "github.com/chromedp/chromedp"},
+		testOthers: []string{"github.com/chromedp/cdproto", "github.com/chromedp/chromedp", "github.com/makiuchi-d/gozxing", "github.com/pquerna/otp"},
 	},
 	"cmd/yizheng/internal/toolcheck": {},
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},
 }
-
-// roomsOf returns the paths of rooms of cmd/yizheng.
-func roomsOf(names ...string) (paths []string) {
-	for _, name := range names {
-		paths = append(paths, "cmd/yizheng/internal/"+name)
-	}
-	return paths
-}
-
-// domains hold the rules of the two halves, and the keys.
-var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/schema/document", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
-
-// notInDomains keeps transport, SQL and other programs out of the domains' own
-// code; their tests may have them, as they may have a real store.
-var notInDomains = []string{"database/sql", "net/http", "os/exec"}
 
 // nowhere is what nobody imports directly: tokens are made and read by
 // golang-jwt through signing/jose, so that one place decides what is accepted.

@@ -13,10 +13,10 @@ import (
 // stranger may send: they are in the list of components.
 var unshownModules = []string{
 	"github.com/alecthomas/kong", "github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json", "github.com/goccy/go-yaml",
-	"github.com/pressly/goose/v3", "github.com/prometheus/client_golang", "github.com/redis/go-redis/v9", "github.com/santhosh-tekuri/jsonschema/v6",
+	"github.com/piglig/go-qr", "github.com/pquerna/otp", "github.com/pressly/goose/v3", "github.com/prometheus/client_golang", "github.com/redis/go-redis/v9", "github.com/santhosh-tekuri/jsonschema/v6",
 	"github.com/schollz/progressbar/v3", "golang.org/x/net", "golang.org/x/oauth2", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
 	// Of tests alone.
-	"github.com/chromedp/cdproto", "github.com/chromedp/chromedp", "github.com/coreos/go-oidc/v3", "rsc.io/script",
+	"github.com/chromedp/cdproto", "github.com/chromedp/chromedp", "github.com/coreos/go-oidc/v3", "github.com/makiuchi-d/gozxing", "rsc.io/script",
 }
 
 // TestShownModules: each module that go.mod asks for is shown by yizheng version, or in the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"yizheng.internal/oidc"
@@ -115,6 +116,7 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 		return a.sent.Answer.take(ctx, p, a) // at any step: the session may have ended
 	}
 	kind, err := p.judge.demand(ctx, a)
+	a.chooseSent()
 	switch {
 	case err != nil:
 		return oidc.Step{}, p.settle(ctx, a, err)
@@ -168,9 +170,14 @@ func (w Account) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 }
 
 // SendCode has a one-time code sent (StepSecondFactor).
-type SendCode struct{}
+type SendCode struct {
+	Factor factor.Name // one of [oidc.Step].Further; empty: the first
+}
 
 func (c SendCode) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if !a.choose(c.Factor) {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
+	}
 	sent, wrong := c.send(ctx, p, a)
 	if wrong != (oidc.Problem{}) {
 		return p.again(ctx, a, wrong)
@@ -208,9 +215,15 @@ func (SendCode) send(ctx context.Context, p *Service, a *asking) (*factor.Begun,
 }
 
 // Code is a one-time code, as the second factor.
-type Code struct{ Code string }
+type Code struct {
+	Factor factor.Name // one of [oidc.Step].Further; empty: the first
+	Code   string
+}
 
 func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if !a.choose(c.Factor) {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
+	}
 	proof, err := p.c.Factors.Finish(ctx, a.further[0], a.proving(), c.Code)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})
@@ -221,6 +234,27 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 		return oidc.Step{}, err
 	}
 	return p.next(ctx, a)
+}
+
+// choose moves the factor that a form is about to the front of a.further; an empty name means
+// the first one. It reports false if that factor doesn't suffice, as when the account lost it
+// since.
+func (a *asking) choose(n factor.Name) bool {
+	i := slices.Index(a.further, n)
+	if i > 0 {
+		a.further = slices.Concat(a.further[i:i+1], a.further[:i], a.further[i+1:])
+	}
+	return i >= 0 || n == ""
+}
+
+// chooseSent has the page that comes again be about the factor of the form that was sent.
+func (a *asking) chooseSent() {
+	switch answer := a.sent.Answer.(type) {
+	case Code:
+		a.choose(answer.Factor)
+	case SendCode:
+		a.choose(answer.Factor)
+	}
 }
 
 // proving returns the login in which a further factor is proved.

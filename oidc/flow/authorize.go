@@ -139,17 +139,26 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 	return p.start(ctx, a, handle, hold)
 }
 
-// Visit begins a login for a page of our own site, given as a path with its query, and
-// returns what comes next.
-func (p *Service) Visit(ctx context.Context, path string, assurance factor.Assurance, b oidc.Browser) (oidc.Step, error) {
+// Page is a page of our own site, with what the login of its reader must be.
+type Page struct {
+	Path      string // with its query
+	Assurance factor.Assurance
+	Fresh     time.Duration // the greatest age of the login; 0: any
+}
+
+// Visit begins a login for a page of our own site, and returns what comes next.
+func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.Step, error) {
 	if p.c.Families == nil {
 		return oidc.Step{}, request.PageError(nil, errNoLogins())
 	}
-	if !isPath(path) {
+	if !isPath(page.Path) {
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
-	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: path, Assurance: assurance}
+	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Assurance: page.Assurance}
+	if page.Fresh > 0 {
+		a.Request.MaxAge = new(int64(page.Fresh / time.Second))
+	}
 	var err error
 	if a.login, err = p.c.Sessions.Find(ctx, b); err != nil {
 		return oidc.Step{}, err
@@ -369,6 +378,9 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 	}
 	s.Current = true
 	step.Session = &s
+	if kind == oidc.StepSecondFactor {
+		step.Further = a.further
+	}
 	if kind == oidc.StepConsent {
 		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
 			return oidc.Step{}, p.settle(ctx, a, err)
@@ -429,7 +441,7 @@ func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
 		Client: a.Client.ID, RedirectURI: a.Request.RedirectURI, Challenge: a.Request.Challenge, Nonce: a.Request.Nonce,
 		Session: a.login.ID, Offline: offline, Ends: a.login.Expires,
 		About: token.About{
-			Account: a.login.About.Account, Party: a.login.About.Party, SID: a.login.SID(a.Client.ID), AuthTime: a.login.About.AuthTime.Unix(),
+			Account: a.login.About.Account, Party: a.login.About.Party, SID: a.login.SID(a.Client.ID), AuthTime: a.login.About.AuthTime.Unix(), Since: a.login.About.SinceUnix(),
 			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant,
 		},
 	}

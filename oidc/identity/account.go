@@ -31,9 +31,46 @@ type Account struct {
 	// Authenticators has all authenticators except password and phone.
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
 	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
-	Created        time.Time       `json:"-"`
-	Updated        time.Time       `json:"-"`
-	Revision       int64           `json:"-"` // counts updates, from 1
+	// Secured is when an authenticator was removed or replaced last. Sessions and offline access
+	// from before end, except the session in which it was removed.
+	Secured  time.Time `json:"secured,omitzero"`
+	Created  time.Time `json:"-"`
+	Updated  time.Time `json:"-"`
+	Revision int64     `json:"-"` // counts updates, from 1
+}
+
+// Standing is what of an account ends what was logged in to it.
+type Standing struct {
+	Disabled bool      // or deleted
+	Password time.Time // when the password was set; sessions from before end
+	Secured  time.Time // when an authenticator was removed or replaced last; sessions from before end
+	Barred   time.Time // when the account was disabled last; everything from before ends
+}
+
+// Standing returns what of the account ends what was logged in to it.
+func (a *Account) Standing() Standing {
+	return Standing{a.Disabled, a.Password.Set, a.Secured, a.Barred}
+}
+
+// Why a session has ended that an account's standing ended.
+const (
+	OverDisabled = "disabled" // the account was disabled
+	OverPassword = "password" // the account's password was changed
+	OverSecured  = "secured"  // an authenticator of the account was removed or replaced
+)
+
+// Over returns why a session that began at authTime has ended, or "" if it hasn't. since is when
+// the session itself ended all others, and went on; zero: never.
+func (s *Standing) Over(authTime, since time.Time) string {
+	switch {
+	case s.Disabled || !authTime.After(s.Barred):
+		return OverDisabled
+	case authTime.Before(s.Password): // whoever knows only the old password is logged out
+		return OverPassword
+	case authTime.Before(s.Secured) && since.Before(s.Secured):
+		return OverSecured
+	}
+	return ""
 }
 
 // Authenticator 认证凭据 is something with which a person proves a factor. Password and

@@ -123,7 +123,7 @@ func (s *served) logIn(b *testing.B, people *people.People) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	step, err := s.Flow.Visit(ctx, "/", 0, s.browser)
+	step, err := s.Flow.Visit(ctx, flow.Page{Path: "/"}, s.browser)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/token"
@@ -343,7 +344,7 @@ func TestProviderWithoutLogins(t *testing.T) {
 	if _, err := f.Authorize(t.Context(), params(oidc.Client{ID: c.ID, RedirectURIs: []string{"x"}}), b, false); err == nil {
 		t.Error("authorize")
 	}
-	if _, err := f.Visit(t.Context(), "/", 0, b); err == nil {
+	if _, err := f.Visit(t.Context(), flow.Page{Path: "/"}, b); err == nil {
 		t.Error("visit")
 	}
 	if _, _, err := f.Push(t.Context(), c, oidc.Parameters{}, ""); err == nil {

@@ -172,7 +172,7 @@ func TestCancel(t *testing.T) {
 		if back := answer(t, done.Response); back.Get("error") != "access_denied" || back.Get("state") != "s1" || back.Get("iss") != issuer {
 			t.Errorf("back %v", back)
 		}
-		visit, err := w.Visit(t.Context(), "/licenses", 0, b.Browser)
+		visit, err := w.Visit(t.Context(), flow.Page{Path: "/licenses"}, b.Browser)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestVisit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
-		step, err := w.Visit(t.Context(), "/licenses?a=b", 2, b.Browser)
+		step, err := w.Visit(t.Context(), flow.Page{Path: "/licenses?a=b", Assurance: 2}, b.Browser)
 		if err != nil || step.Kind != oidc.StepLogin || !step.Request.Portal {
 			t.Fatalf("%+v, %v", step, err)
 		}
@@ -201,7 +201,7 @@ func TestVisit(t *testing.T) {
 			step.Handle = b.again(t)
 		}
 		for _, path := range []string{"", "x", "//evil.example", `/\evil.example`, "https://evil.example", "/a\nb", "/a#b", "/" + strings.Repeat("x", 3000), "/例"} {
-			_, err := w.Visit(t.Context(), path, 0, b.Browser)
+			_, err := w.Visit(t.Context(), flow.Page{Path: path}, b.Browser)
 			if e, back := refusal(t, err); back != nil || e.Refusal.Reason != "path_invalid" {
 				t.Errorf("path %q: %v", path, err)
 			}
@@ -213,7 +213,7 @@ func TestVisit(t *testing.T) {
 func (b *browser) again(t testing.TB) oidc.Secret {
 	t.Helper()
 	other := b.w.browser()
-	step, err := b.w.Visit(t.Context(), "/licenses?a=b", 2, other.Browser)
+	step, err := b.w.Visit(t.Context(), flow.Page{Path: "/licenses?a=b", Assurance: 2}, other.Browser)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func TestVisitOfSomebodyHardlyProofed(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		b.session(t, w.li, 1)
-		_, err := w.Visit(t.Context(), "/licenses", 2, b.Browser)
+		_, err := w.Visit(t.Context(), flow.Page{Path: "/licenses", Assurance: 2}, b.Browser)
 		if e, back := refusal(t, err); back != nil || e.Refusal.Reason != "no_second_factor" {
 			t.Errorf("got %v", err)
 		}

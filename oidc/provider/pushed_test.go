@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/flow"
 )
 
 // pushed pushes a request and returns its request_uri.
@@ -55,7 +56,7 @@ func TestPushedRequestIsUsedByItsAnswer(t *testing.T) {
 		// Both see the login page, and have somebody logged in when the first answer comes.
 		person.next(t, mine.Handle)
 		other.next(t, theirs.Handle)
-		hold := must(w.Visit(t.Context(), "/", 0, other.Browser))
+		hold := must(w.Visit(t.Context(), flow.Page{Path: "/"}, other.Browser))
 		other.logIn(t, hold.Handle, w.li)
 		time.Sleep(20 * time.Minute) // the pushed request itself has expired
 		code(t, person.logIn(t, mine.Handle, w.zhang))

@@ -348,7 +348,7 @@ func (p *provider) cancel(ctx context.Context, handle oidc.Secret, b oidc.Browse
 // session gives the browser a session with so many factors.
 func (b *browser) session(t testing.TB, a identity.Account, factors int) {
 	t.Helper()
-	step, err := b.w.Visit(t.Context(), "/", 0, b.Browser)
+	step, err := b.w.Visit(t.Context(), flow.Page{Path: "/"}, b.Browser)
 	if err != nil {
 		t.Fatal(err)
 	}

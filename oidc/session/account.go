@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
@@ -14,26 +13,24 @@ import (
 
 // AccountState is what matters about an account while somebody is logged in.
 type AccountState struct {
+	identity.Standing
 	Party    string
-	Disabled bool // or deleted
 	Proofing int
 	Factors  []factor.Name // factors that the account can be asked for
-	Password time.Time     // when the password was set; sessions from before end
-	Barred   time.Time     // when the account was disabled last; everything from before ends
 }
 
 const maxCachedAccounts = 16384
 
 // readAccount reads an account's state. A deleted account counts as disabled.
-func (p *Service) readAccount(ctx context.Context, id string) (AccountState, error) {
-	a, err := p.c.Identity.Account(ctx, id)
+func (c *Config) readAccount(ctx context.Context, id string) (AccountState, error) {
+	a, err := c.Identity.Account(ctx, id)
 	if errors.Is(err, identity.ErrNotFound) {
-		return AccountState{Disabled: true}, nil
+		return AccountState{Standing: identity.Standing{Disabled: true}}, nil
 	}
 	if err != nil {
 		return AccountState{}, oidc.Unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
-	return AccountState{a.Party, a.Disabled, a.Proofing.Level, factor.All().Of(a), a.Password.Set, a.Barred}, nil
+	return AccountState{a.Standing(), a.Party, a.Proofing.Level, factor.All().Of(a)}, nil
 }
 
 // Account returns an account's state, at most 2 seconds old.

@@ -30,11 +30,20 @@ type About struct {
 	Party     string         `json:"party"`
 	Factors   []factor.Proof `json:"factors"`
 	AuthTime  time.Time      `json:"auth_time"`
+	Since     time.Time      `json:"since,omitzero"` // when this session ended all others of the account, and went on itself; zero: never
 	Address   string         `json:"address,omitempty"`
 	UserAgent string         `json:"user_agent,omitempty"`
 	Seed      string         `json:"seed"` // the key from which sids are derived
 	Cookie    []byte         `json:"cookie"`
 	Expires   time.Time      `json:"expires"`
+}
+
+// SinceUnix returns Since in seconds since 1970; 0 if it is zero.
+func (a *About) SinceUnix() int64 {
+	if a.Since.IsZero() {
+		return 0
+	}
+	return a.Since.Unix()
 }
 
 // Assurance returns the lesser of the identity's proofing and the login's strength.
@@ -63,8 +72,8 @@ func (p *Service) live(s *Record, now time.Time) bool {
 }
 
 // readSessionRecord reads a session for its families. A deleted session counts as ended.
-func (p *Service) readSessionRecord(ctx context.Context, id string) (Record, error) {
-	r, err := p.c.Store.LoadSession(ctx, id)
+func (c *Config) readSessionRecord(ctx context.Context, id string) (Record, error) {
+	r, err := c.Store.LoadSession(ctx, id)
 	if errors.Is(err, oidc.ErrNotFound) {
 		return Record{ID: id}, nil // its zero Expires means that it isn't live
 	}
@@ -102,11 +111,8 @@ func (p *Service) Find(ctx context.Context, b oidc.Browser) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.State.Disabled || !l.About.AuthTime.After(l.State.Barred) {
-		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByDisabled)
-	}
-	if l.About.AuthTime.Before(l.State.Password) { // whoever knows only the old password is logged out
-		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, EndedByPassword)
+	if over := l.State.Over(l.About.AuthTime, l.About.Since); over != "" {
+		return nil, p.endSession(ctx, l, oidc.Actor{ID: l.About.Account, RequestID: b.RequestID}, over)
 	}
 	if now.Sub(r.Seen) >= p.c.Idle/15 { // so that not every use costs a write
 		return l, p.seen(ctx, l, now)
@@ -250,7 +256,7 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f factor.Proof) error {
 	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
-	l.About.Factors, l.About.AuthTime = []factor.Proof{f}, now
+	l.About.Factors, l.About.AuthTime, l.About.Since = []factor.Proof{f}, now, time.Time{}
 	l.About.Address, l.About.UserAgent = b.Address.String(), clip(b.UserAgent, maxUserAgent)
 	fresh := l.ID == ""
 	if fresh {
@@ -329,6 +335,63 @@ func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*
 	}
 }
 
+// Secured lets the session go on in which somebody has just removed or replaced an
+// authenticator, and returns its new cookie. The session keeps the proofs of factors that the
+// account still has. The account's other sessions, and tokens that clients got in this one, end
+// because of the change. account is the account after the change. It returns ErrNoSession if
+// there is no such session, or if the account changed again since.
+func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.Account) (oidc.Secret, error) {
+	p.accounts.Drop(account.ID)
+	for try := 1; ; try++ {
+		l, err := p.own(ctx, b, account.ID)
+		if err != nil {
+			return oidc.Secret{}, err
+		}
+		has := factor.All().Of(account)
+		l.About.Factors = slices.DeleteFunc(l.About.Factors, func(f factor.Proof) bool { return !slices.Contains(has, f.Factor) })
+		cookie := oidc.NewHandle()
+		l.Cookie, l.Seen, l.About.Since = cookie.Hash(), time.Now().UTC(), account.Secured
+		if l.State.Over(l.About.AuthTime, l.About.Since) != "" { // as by another change since
+			return oidc.Secret{}, oidc.ErrNoSession
+		}
+		if err := p.seal(ctx, l); err != nil {
+			return oidc.Secret{}, err
+		}
+		err = p.c.Store.UpdateSession(ctx, l.Record)
+		if errors.Is(err, oidc.ErrConflict) && try < oidc.ChangeTries {
+			continue
+		}
+		if err != nil {
+			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("session %s goes on: %w", l.ID, err))
+		}
+		p.records.Drop(l.ID)
+		return cookie, nil
+	}
+}
+
+// own returns the browser's session of an account, or ErrNoSession. It also returns a session
+// that Find would end because the account has just changed.
+func (p *Service) own(ctx context.Context, b oidc.Browser, account string) (*Login, error) {
+	if p.c.Store == nil || !b.Session.IsHandle() {
+		return nil, oidc.ErrNoSession
+	}
+	r, err := p.c.Store.FindSession(ctx, b.Session.Hash())
+	if errors.Is(err, oidc.ErrNotFound) || err == nil && !p.live(&r, time.Now()) {
+		return nil, oidc.ErrNoSession
+	}
+	if err != nil {
+		return nil, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
+	}
+	l, err := p.openSession(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if l.About.Account != account || !l.About.AuthTime.After(l.State.Barred) {
+		return nil, oidc.ErrNoSession
+	}
+	return l, nil
+}
+
 // PasswordChanged lets the session go on in which somebody has just changed the account's
 // password, and returns its new cookie. The login begins again, with the proof of the old
 // password alone, and tokens that clients got in the session before end. The account's other
@@ -342,23 +405,13 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 	if err != nil {
 		return oidc.Secret{}, err
 	}
-	if p.c.Store == nil || !b.Session.IsHandle() || state.Disabled || !state.Password.Equal(account.Password.Set) {
+	if state.Disabled || !state.Password.Equal(account.Password.Set) {
 		return oidc.Secret{}, oidc.ErrNoSession
 	}
 	for try := 1; ; try++ {
-		r, err := p.c.Store.FindSession(ctx, b.Session.Hash())
-		if errors.Is(err, oidc.ErrNotFound) || err == nil && !p.live(&r, time.Now()) {
-			return oidc.Secret{}, oidc.ErrNoSession
-		}
-		if err != nil {
-			return oidc.Secret{}, oidc.Unavailable(fmt.Errorf("finding a session: %w", err))
-		}
-		l, err := p.openSession(ctx, r) // Find would end the session, as it began before the change
+		l, err := p.own(ctx, b, account.ID)
 		if err != nil {
 			return oidc.Secret{}, err
-		}
-		if l.About.Account != account.ID || !l.About.AuthTime.After(state.Barred) {
-			return oidc.Secret{}, oidc.ErrNoSession
 		}
 		cookie := oidc.NewHandle()
 		err = p.begin(ctx, l, b, cookie, f)

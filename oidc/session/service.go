@@ -37,8 +37,8 @@ type Service struct {
 // New returns the service.
 func New(c Config) *Service {
 	s := &Service{c: c, ended: func(context.Context, string, string, string) error { return nil }}
-	s.accounts = fresh.NewCache(maxCachedAccounts, s.readAccount)
-	s.records = fresh.NewCache(maxCachedAccounts, s.readSessionRecord)
+	s.accounts = fresh.NewCache(maxCachedAccounts, s.c.readAccount)
+	s.records = fresh.NewCache(maxCachedAccounts, s.c.readSessionRecord)
 	return s
 }
 

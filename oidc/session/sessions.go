@@ -13,15 +13,16 @@ import (
 
 // Reasons why sessions and families end, for events and token.FamilyRecord.EndedBy.
 const (
-	EndedByLogout   = "logout"        // the person logged out
-	EndedByHolder   = "holder"        // the person ended it from elsewhere
-	EndedByReplaced = "replaced"      // somebody else logged in at the same browser
-	EndedByDisabled = "disabled"      // the account was disabled
-	EndedByPassword = "password"      // the account's password was changed
-	EndedByCode     = "code_reuse"    // its authorization code was used twice
-	EndedByRefresh  = "refresh_reuse" // one of its old refresh tokens was used
-	EndedByClient   = "client"        // its client revoked it
-	EndedByDelivery = "undelivered"   // its licenses could not be delivered
+	EndedByLogout   = "logout"              // the person logged out
+	EndedByHolder   = "holder"              // the person ended it from elsewhere
+	EndedByReplaced = "replaced"            // somebody else logged in at the same browser
+	EndedByDisabled = identity.OverDisabled // the account was disabled
+	EndedByPassword = identity.OverPassword // the account's password was changed
+	EndedBySecured  = identity.OverSecured  // an authenticator of the account was removed or replaced
+	EndedByCode     = "code_reuse"          // its authorization code was used twice
+	EndedByRefresh  = "refresh_reuse"       // one of its old refresh tokens was used
+	EndedByClient   = "client"              // its client revoked it
+	EndedByDelivery = "undelivered"         // its licenses could not be delivered
 )
 
 // Show returns the session as other packages see it.
@@ -35,7 +36,7 @@ func (p *Service) Show(ctx context.Context, l *Login) (oidc.Session, error) {
 
 func (l *Login) shown(who identity.Party) oidc.Session {
 	return oidc.Session{
-		ID: l.ID, Account: l.About.Account, Party: who, Assurance: l.Assurance(), Created: l.Created, Seen: l.Seen,
+		ID: l.ID, Account: l.About.Account, Party: who, Assurance: l.Assurance(), AuthTime: l.About.AuthTime, Since: l.About.Since, Created: l.Created, Seen: l.Seen,
 		Address: l.About.Address, UserAgent: l.About.UserAgent,
 	}
 }
@@ -77,7 +78,7 @@ func (p *Service) Sessions(ctx context.Context, s oidc.Session) ([]oidc.Session,
 		if l.About.Party != s.Party.ID {
 			continue // somebody altered the lookup keys: they lead to another person's session
 		}
-		if l.About.AuthTime.Before(l.State.Password) || !l.About.AuthTime.After(l.State.Barred) {
+		if l.State.Over(l.About.AuthTime, l.About.Since) != "" {
 			continue // its next use ends it
 		}
 		one := l.shown(s.Party)

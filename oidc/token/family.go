@@ -42,6 +42,7 @@ type About struct {
 	Party     string           `json:"party"`
 	SID       string           `json:"sid"` // the session's id at this client
 	AuthTime  int64            `json:"auth_time"`
+	Since     int64            `json:"since,omitzero"` // Since of the session; see session.About
 	Factors   []factor.Proof   `json:"factors"`
 	Assurance factor.Assurance `json:"assurance"`
 	Scopes    []oidc.Scope     `json:"scopes,omitempty"`
@@ -200,7 +201,8 @@ func (p *Families) CheckAbout(ctx context.Context, session string, who *About) e
 	if a.Disabled || a.Party != who.Party || who.AuthTime <= a.Barred.Unix() {
 		return Over("account_disabled")
 	}
-	if who.AuthTime < a.Password.Unix() { // offline access, too: somebody who knew the old password may have it
+	// This ends offline access, too: somebody who knew the old password, or had the authenticator, may have it.
+	if who.AuthTime < a.Password.Unix() || max(who.AuthTime, who.Since) < a.Secured.Unix() {
 		return Over("session_ended")
 	}
 	return nil

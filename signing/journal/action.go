@@ -49,11 +49,17 @@ const (
 	ActionTicketCreate   Action = "account.setup_ticket"
 	ActionPasswordSet    Action = "account.set_password"
 	ActionPasswordChange Action = "account.change_password"
+	ActionFactorAdd      Action = "account.add_authenticator"
+	ActionFactorRename   Action = "account.rename_authenticator"
+	ActionFactorRemove   Action = "account.remove_authenticator"
 	ActionLogin          Action = "login.password"
 	ActionLoginChallenge Action = "login.challenge"
 	ActionLoginConfirm   Action = "login.confirm"
 	ActionCodeSend       Action = "code.send"
 	ActionCodeCheck      Action = "code.check"
+	ActionTOTPCheck      Action = "totp.check"
+	ActionRecoveryCheck  Action = "recovery_code.check"
+	ActionNoticeSend     Action = "notice.send"
 	ActionSessionBegin   Action = "session.begin"
 	ActionSessionStepUp  Action = "session.step_up"
 	ActionSessionEnd     Action = "session.end"
@@ -151,11 +157,17 @@ var actions = []Known{
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},
+	{ActionFactorAdd, Provider, "account", "An authenticator was added: an app, or recovery codes in place of those before."},
+	{ActionFactorRename, Provider, "account", "An authenticator has another name."},
+	{ActionFactorRemove, Provider, "account", "An authenticator was removed: the account's other logins are over."},
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
 	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
 	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},
 	{ActionCodeCheck, Provider, "account", "A code was given."},
+	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},
+	{ActionRecoveryCheck, Provider, "account", "A recovery code was given; a right one is used up."},
+	{ActionNoticeSend, Provider, "account", "A person was told on their phone what was done with their account, or couldn't be."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

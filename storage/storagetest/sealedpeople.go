@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
@@ -32,10 +33,10 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 	const password, another = "correct horse 样例 battery", "another horse 样例 battery"
 	code := party.Code{Type: party.Citizen, Value: "990101194912310036"}
 	kept := &seen{values: map[string]value{}}
-	var sent factor.Message
+	var sent notice.Message
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
-		Sender: sender(func(m factor.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
+		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
 	})
 	must(t, "people", err)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
@@ -118,9 +119,9 @@ func logIn(t *testing.T, db Database, in *installation.Installation, people *peo
 		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}
 }
 
-type sender func(factor.Message)
+type sender func(notice.Message)
 
-func (s sender) Send(_ context.Context, m factor.Message) error { s(m); return nil }
+func (s sender) Send(_ context.Context, m notice.Message) error { s(m); return nil }
 
 // seen is an identity.Ephemeral that remembers all that it ever saw.
 type seen struct {

@@ -41,7 +41,8 @@ func (p *Portal) changePassword(v *pages.Visit, who oidc.Session) error {
 	}
 	ctx := v.R.Context()
 	account, err := p.c.Factors.ChangePassword(ctx, factor.Attempt{
-		Password: form.Get("current"), Device: v.Browser.Device, Address: v.Browser.Address, RequestID: v.Browser.RequestID,
+		Password: form.Get("current"), Device: v.Browser.Device, Address: v.Browser.Address,
+		Language: string(v.Lang), RequestID: v.Browser.RequestID,
 	}, who.Account, form.Get("password"))
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		status, wrong := p.passwordProblem(e)

@@ -27,26 +27,30 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
 )
 
 // Config says what a Portal works with. All of it is required but Factors.
 type Config struct {
-	Issuer       string // the public URL
-	Site         *pages.Site
-	Flow         *flow.Service
-	Sessions     *session.Service
-	Consents     *consent.Service
-	Factors      *factor.Service // nil: nobody can log in
-	Offers       *offer.Service
-	Readings     *access.Service
-	Grants       *grants.Service
-	Verification *rest.Verification
-	Web          *web.Pages
-	Views        *views.Views
-	Holders      *limit.Holders // turns of people who look at their own licenses
-	People       *limit.Rate    // of tries to log in
+	Issuer         string // the public URL
+	Site           *pages.Site
+	Flow           *flow.Service
+	Sessions       *session.Service
+	Consents       *consent.Service
+	Factors        *factor.Service // nil: nobody can log in
+	Identity       *identity.Service
+	Authenticators *authenticator.Service
+	Offers         *offer.Service
+	Readings       *access.Service
+	Grants         *grants.Service
+	Verification   *rest.Verification
+	Web            *web.Pages
+	Views          *views.Views
+	Holders        *limit.Holders // turns of people who look at their own licenses
+	People         *limit.Rate    // of tries to log in
 }
 
 // Portal serves the pages. Safe for concurrent use.
@@ -62,6 +66,7 @@ const (
 	purposeService  = "services"
 	purposeVerify   = "verify"
 	purposePassword = "password"
+	purposeSecurity = "security"
 )
 
 const passwordPath = "/password"
@@ -71,17 +76,18 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("GET /{$}", p.c.Site.Page(p.home))
 	handle("GET /verify", p.c.Site.Page(p.verifyPage))
 	handle("POST /verify", p.c.Site.Page(p.verifyLicense))
-	handle("GET /licenses", p.private(seesLicenses, "licenses", p.inTurn(p.licensesPage)))
-	handle("GET /licenses/{id}", p.private(seesLicenses, "licenses", p.inTurn(p.licensePage)))
-	handle("GET /records", p.private(seesLicenses, "records", p.inTurn(p.recordsPage)))
-	handle("GET /grants", p.private(seesLicenses, "grants", p.inTurn(p.grantsPage)))
-	handle("POST /grants", p.private(seesLicenses, "grants", p.withdraw))
-	handle("GET /sessions", p.private(seesSessions, "sessions", p.sessionsPage))
-	handle("POST /sessions", p.private(seesSessions, "sessions", p.endSession))
-	handle("GET "+servicesPath, p.private(seesSessions, "sessions", p.servicesPage))
-	handle("POST "+servicesPath, p.private(seesSessions, "sessions", p.endService))
-	handle("GET "+passwordPath, p.private(changesPassword, "sessions", p.passwordPage))
-	handle("POST "+passwordPath, p.private(changesPassword, "sessions", p.changePassword))
+	handle("GET /licenses", p.private(needs{assurance: seesLicenses}, "licenses", p.inTurn(p.licensesPage)))
+	handle("GET /licenses/{id}", p.private(needs{assurance: seesLicenses}, "licenses", p.inTurn(p.licensePage)))
+	handle("GET /records", p.private(needs{assurance: seesLicenses}, "records", p.inTurn(p.recordsPage)))
+	handle("GET /grants", p.private(needs{assurance: seesLicenses}, "grants", p.inTurn(p.grantsPage)))
+	handle("POST /grants", p.private(needs{assurance: seesLicenses}, "grants", p.withdraw))
+	handle("GET /sessions", p.private(needs{assurance: seesSessions}, "security", p.sessionsPage))
+	handle("POST /sessions", p.private(needs{assurance: seesSessions}, "security", p.endSession))
+	handle("GET "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.servicesPage))
+	handle("POST "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.endService))
+	handle("GET "+passwordPath, p.private(needs{assurance: changesPassword}, "security", p.passwordPage))
+	handle("POST "+passwordPath, p.private(needs{assurance: changesPassword}, "security", p.changePassword))
+	security{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }
 
@@ -93,12 +99,22 @@ const (
 	changesPassword = 2
 )
 
-// private is page for somebody who is logged in with at least that assurance.
-// Whoever isn't logs in first, and comes back by GET.
-func (p *Portal) private(assurance factor.Assurance, section string, h func(v *pages.Visit, who oidc.Session) error) http.Handler {
+// needs says who may see a page.
+type needs struct {
+	assurance factor.Assurance
+	age       time.Duration // how long ago they logged in at the most; 0: it doesn't matter
+}
+
+func (n needs) metBy(who oidc.Session) bool {
+	return who.Assurance >= n.assurance && (n.age == 0 || time.Since(who.AuthTime) < n.age)
+}
+
+// private is page for somebody who is logged in as it needs. Whoever isn't logs in first, and
+// comes back by GET.
+func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oidc.Session) error) http.Handler {
 	return p.c.Site.Login(func(v *pages.Visit) error {
 		who, err := p.c.Sessions.Session(v.R.Context(), v.Browser)
-		if err == nil && who.Assurance >= assurance {
+		if err == nil && n.metBy(who) {
 			v.Frame.User, v.Frame.Section = who.Party.Name, section
 			return h(v, who)
 		}
@@ -110,7 +126,7 @@ func (p *Portal) private(assurance factor.Assurance, section string, h func(v *p
 		}
 		v.Bind()
 		here := pages.LocalPath(v.R.URL.RequestURI())
-		step, err := p.c.Flow.Visit(v.R.Context(), here, assurance, v.Browser)
+		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Assurance: n.assurance, Fresh: n.age}, v.Browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
 			return problem.Refuse(http.StatusForbidden, "assurance", "")

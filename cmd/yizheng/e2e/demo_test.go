@@ -138,8 +138,15 @@ func (d *demo) stop(t *testing.T) {
 	}
 }
 
-// messages returns what was sent to a person's phone, newest first.
+// messages returns the codes that were sent to a person's phone, newest first.
 func (d *demo) messages(t *testing.T, p person) (codes []string) {
+	t.Helper()
+	codes, _ = d.inbox(t, p)
+	return codes
+}
+
+// inbox returns the codes and all texts that were sent to a person's phone, newest first.
+func (d *demo) inbox(t *testing.T, p person) (codes, texts []string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", d.MessagesURL, nil)
 	if err != nil {
@@ -165,12 +172,16 @@ func (d *demo) messages(t *testing.T, p person) (codes []string) {
 		if m.Phone != p.Phone {
 			continue
 		}
+		texts = append(texts, m.Text)
+		if m.Code == "" { // it tells what was done with the account
+			continue
+		}
 		if !sixDigits.MatchString(m.Code) || !strings.Contains(m.Text, m.Code) {
 			t.Errorf("message %+v has no code of six digits in its text", m)
 		}
 		codes = append(codes, m.Code)
 	}
-	return codes
+	return codes, texts
 }
 
 var sixDigits = regexp.MustCompile(`^[0-9]{6}$`)

@@ -309,7 +309,7 @@ func TestLargeText(t *testing.T) {
 	b.pick(section("dwelling"), "9900002")
 	b.click("#approve")
 	b.waitAt(d.Departments[0].URL + "/case")
-	for path, text := range map[string]string{"/licenses": "我的证照", "/records": "用证记录", "/grants": "我的授权", "/sessions": "账号与安全", "/password": "修改密码", "/verify": "核验"} {
+	for path, text := range map[string]string{"/licenses": "我的证照", "/records": "用证记录", "/grants": "我的授权", "/sessions": "登录设备", "/security": "账号与安全", "/password": "修改密码", "/verify": "核验"} {
 		b.open(d.Issuer + path)
 		large(path[1:], text)
 	}

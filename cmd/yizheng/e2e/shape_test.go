@@ -137,7 +137,7 @@ func TestReflow(t *testing.T) {
 		b.click("#approve")
 		b.waitAt(d.Departments[0].URL + "/case")
 		fits("case")
-		for _, path := range []string{"/licenses", "/licenses/" + d.Licenses[0].ID, "/records", "/grants", "/sessions", "/password", "/verify", "/logout", "/nowhere", "/docs"} {
+		for _, path := range []string{"/licenses", "/licenses/" + d.Licenses[0].ID, "/records", "/grants", "/sessions", "/security", "/security/app", "/security/recovery", "/password", "/verify", "/logout", "/nowhere", "/docs"} {
 			b.open(d.Issuer + path)
 			b.waitFor("h1")
 			fits("page" + regexp.MustCompile(`\W`).ReplaceAllString(path, "-"))

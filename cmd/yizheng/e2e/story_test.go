@@ -196,7 +196,7 @@ func (s *story) portal() {
 	s.open(s.d.Issuer + "/records")
 	s.good("10-records", "用证记录", "青禾市公安局（样例）", "青禾市市场监督管理局（样例）", "居住证签注（样例）", "食品经营许可新办（样例）")
 	s.open(s.d.Issuer + "/sessions")
-	s.good("11-sessions", "账号与安全")
+	s.good("11-sessions", "登录设备")
 }
 
 // withdraw ends the second department's grant: it can read nothing more.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/signing/journal"
 )
 
@@ -82,7 +83,7 @@ func (p *passwords) sendConfirmation(ctx context.Context, a Attempt, account ide
 	}
 	ctx, cancel := context.WithDeadline(ctx, began.Add(challengeTime-challengeTime/10))
 	defer cancel()
-	err := p.Sender.Send(ctx, Message{Phone: account.Phone, Text: codeText(code, a.Language, true), Code: code})
+	err := p.Sender.Send(ctx, notice.Code(notice.DeviceCode, account.Phone, code, a.Language))
 	p.Journal.Noted(ctx, identity.Did("", journal.ActionCodeSend, account.ID, a.RequestID, identity.ReasonOf(err)))
 	return err
 }

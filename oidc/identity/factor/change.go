@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/journal"
 )
@@ -40,6 +41,7 @@ func (p *passwords) change(ctx context.Context, a Attempt, account, next string)
 	if err != nil {
 		return identity.Account{}, fmt.Errorf("changing a password: %w", err)
 	}
+	p.Notices.Tell(ctx, changed, notice.PasswordChanged, "", a.Language, a.RequestID)
 	return changed, nil
 }
 

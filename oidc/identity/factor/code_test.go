@@ -224,22 +224,3 @@ func TestNoCode(t *testing.T) {
 		identitytest.IsReason(t, "without Ephemeral", err, "unavailable")
 	})
 }
-
-func TestCodeTexts(t *testing.T) {
-	for _, guarded := range []bool{true, false} {
-		zh, en := factor.CodeText("012345", "zh-CN", guarded), factor.CodeText("012345", "en-US", guarded)
-		if zh != factor.CodeText("012345", "", guarded) {
-			t.Error("Chinese isn't what is said first")
-		}
-		for _, want := range []string{"【一证】", "012345", "5 分钟", "不要", "工作人员也不会", "修改密码"} {
-			if !strings.Contains(zh, want) {
-				t.Errorf("%s doesn't say %s", zh, want)
-			}
-		}
-		for _, want := range []string{"012345", "5 minutes", "nobody", "change your password"} {
-			if !strings.Contains(en, want) {
-				t.Errorf("%s doesn't say %s", en, want)
-			}
-		}
-	}
-}

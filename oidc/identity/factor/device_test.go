@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/identitytest"
 )
 
@@ -43,7 +43,7 @@ func TestDeviceToken(t *testing.T) {
 			}
 			b[i] ^= 1
 		}
-		time.Sleep(factor.DeviceLife)
+		time.Sleep(device.Life)
 		if known(me, token) == "" {
 			t.Error("it ended early")
 		}
@@ -60,7 +60,7 @@ func TestDeviceTokensOfAFamily(t *testing.T) {
 		w := identitytest.NewWorld(t)
 		cookie := ""
 		var family []string
-		for range factor.DeviceMost + 2 {
+		for range device.Most + 2 {
 			family = append(family, identity.NewID())
 			var err error
 			cookie, err = w.DeviceToken(t.Context(), identity.Account{ID: family[len(family)-1]}, cookie)

@@ -11,13 +11,10 @@ const (
 	CodeLife              = codeLife
 	CodeAgain             = codeAgain
 	ChallengeTime         = challengeTime
-	DeviceLife            = deviceLife
-	DeviceMost            = deviceMost
 	OneFactor, TwoFactors = oneFactor, twoFactors
 )
 
 var (
-	CodeText       = codeText
 	AddressOf      = addressOf
 	NetworkOf      = networkOf
 	MostOfDevices  = ofDevices.most
@@ -27,5 +24,5 @@ var (
 
 // KnownDevice returns the id of the device if a cookie makes it one of the account's.
 func (s *Service) KnownDevice(ctx context.Context, a identity.Account, cookie string) (string, error) {
-	return s.devices.known(ctx, a, cookie)
+	return s.devices.Known(ctx, a, cookie)
 }

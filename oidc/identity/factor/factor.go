@@ -51,7 +51,9 @@ func All() Definitions { return all }
 
 var all = Definitions{
 	byPassword,
+	byTOTP,
 	byPhone,
+	byRecovery,
 }
 
 // find returns the definition of the factor with a name, or false if there is none.

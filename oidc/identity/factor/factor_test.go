@@ -75,9 +75,20 @@ func TestBeginAndFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := identitytest.NewWorld(t)
 		a := w.Zhang(t)
+		app := w.AddApp(t, a)
+		codes := w.MakeCodes(t, a)
 		answers := map[factor.Name]func() string{
 			factor.Password:  func() string { return identitytest.Password },
 			factor.PhoneCode: func() string { return w.SMS.Last(t).Code },
+			factor.TOTP: func() string {
+				time.Sleep(30 * time.Second) // for another code than the one before
+				return app()
+			},
+			factor.RecoveryCode: func() string {
+				code := codes[0]
+				codes = codes[1:]
+				return code
+			},
 		}
 		for _, d := range factor.All() {
 			if answers[d.Name] == nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/identitytest"
 )
 
@@ -23,15 +23,15 @@ func FuzzDevice(f *testing.F) {
 	f.Add(strings.Repeat("A", len(mine)))
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, cookie string) {
-		device, err := w.KnownDevice(t.Context(), identity.Account{ID: me}, cookie)
-		if err != nil || device != "" && !strings.Contains(cookie, mine) {
-			t.Errorf("%q makes %q, %v", cookie, device, err)
+		known, err := w.KnownDevice(t.Context(), identity.Account{ID: me}, cookie)
+		if err != nil || known != "" && !strings.Contains(cookie, mine) {
+			t.Errorf("%q makes %q, %v", cookie, known, err)
 		}
 		next, err := w.DeviceToken(t.Context(), identity.Account{ID: me}, cookie)
-		if err != nil || len(next) > factor.DeviceMost*(len(mine)+1) {
+		if err != nil || len(next) > device.Most*(len(mine)+1) {
 			t.Fatalf("after %q comes %q, %v", cookie, next, err)
 		}
-		if device, err := w.KnownDevice(t.Context(), identity.Account{ID: me}, next); err != nil || device == "" {
+		if known, err := w.KnownDevice(t.Context(), identity.Account{ID: me}, next); err != nil || known == "" {
 			t.Errorf("%q isn't known, %v", next, err)
 		}
 	})

@@ -3,10 +3,10 @@ package factor
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/signing/journal"
 )
 
@@ -26,19 +26,6 @@ var byPhone = Definition{
 	Tries: map[journal.Action]string{journal.ActionCodeCheck: "code"},
 	Sends: journal.ActionCodeSend, Channel: "sms",
 	prover: func(t *tools) Factor { return &phoneCodes{t} },
-}
-
-// Sender delivers messages to phones. The demo's Sender shows them on a page.
-type Sender interface {
-	// Send hands a message over. Text is what the person reads.
-	Send(ctx context.Context, m Message) error
-}
-
-// Message is one text message.
-type Message struct {
-	Phone string // E.164
-	Text  string // complete, in the person's language
-	Code  string // the one-time code in Text, for services that fill in templates of their own
 }
 
 // phoneCodes proves that somebody holds the account's phone.
@@ -103,7 +90,7 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf,
 	}
 	sending, cancel := context.WithTimeout(ctx, codeTimeout)
 	defer cancel()
-	if err = p.Sender.Send(sending, Message{Phone: a.Phone, Text: codeText(code, language, false), Code: code}); err != nil {
+	if err = p.Sender.Send(sending, notice.Code(notice.LoginCode, a.Phone, code, language)); err != nil {
 		err = &identity.Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
 		p.codes.forget(ctx, of) // if the message arrives after all, its code is not valid
 	}
@@ -121,22 +108,4 @@ func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, e
 		return Proof{}, err
 	}
 	return Proof{Factor: PhoneCode}, nil
-}
-
-// codeText returns the text that the person reads. It says what the code is for, and tells
-// the person to tell it to nobody.
-func codeText(code, language string, guarded bool) string {
-	chinese := !strings.HasPrefix(strings.ToLower(language), "en")
-	switch {
-	case chinese && guarded:
-		return "【一证】有人正在一台新设备上登录您的账号，密码正确。如果是您本人，请在登录页面输入验证码 " + code +
-			"，5 分钟内有效。如果不是您，请不要把它告诉任何人（工作人员也不会向您索要），并请尽快修改密码。"
-	case chinese:
-		return "【一证】验证码 " + code + "，用于确认是您本人正在登录，5 分钟内有效。请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请尽快修改密码。"
-	case guarded:
-		return "[Yizheng] Somebody is logging in to your account on a new device, with the right password. If it is you, enter " + code +
-			" on the login page within 5 minutes. If not, tell it to nobody, our staff included, and change your password soon."
-	}
-	return "[Yizheng] " + code + " confirms that it is you who is logging in. It is good for 5 minutes. Tell it to nobody; our staff never ask for it. " +
-		"If you aren't logging in, change your password soon."
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/device"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -47,7 +49,8 @@ type Config struct {
 	Passwords *password.Hasher
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
-	Sender    Sender // sends one-time codes; nil: there are none
+	Sender    notice.Sender // sends one-time codes; nil: there are none
+	Notices   *notice.Notices
 	Journal   identity.Journal
 	Log       *slog.Logger // default: discards
 }
@@ -75,19 +78,19 @@ func (t *tools) proved(ctx context.Context, l Login, action journal.Action, err 
 // Service proves factors. Safe for concurrent use.
 type Service struct {
 	passwords *passwords
-	devices   *devices
+	devices   *device.Devices
 	factors   map[Name]Factor
 }
 
 // New checks c and returns a Service.
 func New(c Config) (*Service, error) {
-	if c.People == nil || c.Passwords == nil || c.Ephemeral == nil || c.Vault == nil || c.Journal == nil {
-		return nil, errors.New("factors need People, Passwords, Ephemeral, a Vault and a Journal")
+	if c.People == nil || c.Passwords == nil || c.Ephemeral == nil || c.Vault == nil || c.Notices == nil || c.Journal == nil {
+		return nil, errors.New("factors need People, Passwords, Ephemeral, a Vault, Notices and a Journal")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	counters, devices := &counters{c.Ephemeral, c.Vault, c.Log}, &devices{c.Vault}
+	counters, devices := &counters{c.Ephemeral, c.Vault, c.Log}, device.New(c.Vault)
 	t := &tools{c, counters, &limiter{counters, devices, c.Sender != nil}, &codes{counters}}
 	s := &Service{passwords: &passwords{t}, devices: devices, factors: map[Name]Factor{}}
 	for _, d := range All() {
@@ -139,9 +142,9 @@ func (s *Service) ConfirmLogin(ctx context.Context, handle, binding, code, reque
 	return s.passwords.confirm(ctx, handle, binding, code, requestID)
 }
 
-// ChangePassword sets another password for an account, if a.Password is its present one, and
-// returns the account. It is for somebody who is logged in to the account. It ignores a.Login,
-// a.Binding and a.Language.
+// ChangePassword sets another password for an account, if a.Password is its present one, tells
+// the owner, and returns the account. It is for somebody who is logged in to the account. It
+// ignores a.Login and a.Binding.
 //
 // Tries of the old password are limited and counted like those of CheckPassword, on a known
 // device with the same counters: a stolen session must not help with guessing. When a limit is
@@ -161,5 +164,5 @@ func (s *Service) ChangePassword(ctx context.Context, a Attempt, account, next s
 // It is no credential. had is what the browser has already, for other persons too, or empty:
 // the newest five stay.
 func (s *Service) DeviceToken(ctx context.Context, account identity.Account, had string) (string, error) {
-	return s.devices.token(ctx, account, had)
+	return s.devices.Token(ctx, account, had)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/password"
 )
 
@@ -33,18 +34,18 @@ func (t *tried) add(c tally, canSend bool) {
 // limiter says how often passwords may be tried.
 type limiter struct {
 	*counters
-	devices *devices
+	devices *device.Devices
 	sends   bool // codes can be sent, so that tries over the limits needn't be refused
 }
 
 // try counts an attempt against its limits.
 func (l *limiter) try(ctx context.Context, a Attempt, typed identity.Login, who identity.Claimant, now time.Time) (tried, error) {
-	device, err := l.devices.known(ctx, who.Account, a.Device)
+	known, err := l.devices.Known(ctx, who.Account, a.Device)
 	if err != nil {
 		return tried{}, err
 	}
-	if device != "" {
-		t, err := l.tryKnown(ctx, who.Account.ID, device, now)
+	if known != "" {
+		t, err := l.tryKnown(ctx, who.Account.ID, known, now)
 		if err != nil || !t.guarded {
 			return t, err
 		}

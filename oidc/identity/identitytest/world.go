@@ -13,9 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/totp"
+
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/signing"
@@ -74,12 +79,12 @@ const SecondLookup signing.KeyID = "lookup-second"
 // Messages is a Sender that keeps the messages.
 type Messages struct {
 	mu    sync.Mutex
-	sent  []factor.Message
+	sent  []notice.Message
 	Fails error
 	Takes time.Duration
 }
 
-func (s *Messages) Send(ctx context.Context, m factor.Message) error {
+func (s *Messages) Send(ctx context.Context, m notice.Message) error {
 	select {
 	case <-time.After(s.Takes):
 	case <-ctx.Done():
@@ -100,7 +105,7 @@ func (s *Messages) Count() int {
 }
 
 // Last returns the newest message's code.
-func (s *Messages) Last(t testing.TB) factor.Message {
+func (s *Messages) Last(t testing.TB) notice.Message {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,8 +133,9 @@ type Node struct {
 	*identity.Service
 	*Factors
 	*password.Tickets
-	Hash  *password.Hasher
-	Vault *vault.Vault
+	Authenticators *authenticator.Service
+	Hash           *password.Hasher
+	Vault          *vault.Vault
 }
 
 // World is a node over stores in memory.
@@ -191,7 +197,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Node{p.Service, p.Factors, p.Tickets, p.Passwords, vault}
+	return &Node{p.Service, p.Factors, p.Tickets, p.Authenticators, p.Passwords, vault}
 }
 
 // At returns the same world with another node, which has another cost of hashes.
@@ -244,6 +250,50 @@ func (n *Node) CheckCode(ctx context.Context, account, binding, code, requestID 
 		return fmt.Errorf("the proof is %v, with %w", p, err)
 	}
 	return err
+}
+
+// AddApp adds an app to an account, and returns what shows the app's code.
+func (w *World) AddApp(t testing.TB, a identity.Account) func() string {
+	t.Helper()
+	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	setup, err := w.Authenticators.Prepare(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := func() string { return AppCode(t, setup.URI) }
+	if err := w.Authenticators.Add(t.Context(), o, setup.Token, "我的手机", code()); err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+// MakeCodes makes recovery codes for an account in place of those that it has.
+func (w *World) MakeCodes(t testing.TB, a identity.Account) []string {
+	t.Helper()
+	now, err := w.Account(t.Context(), a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := authenticator.Owner{Account: a.ID, AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	made, err := w.Authenticators.MakeRecoveryCodes(t.Context(), o, authenticator.RecoveryID(&now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Codes
+}
+
+// AppCode returns what an app shows now that read a URI.
+func AppCode(t testing.TB, uri string) string {
+	t.Helper()
+	key, err := otp.NewKeyFromURL(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := totp.GenerateCode(key.Secret(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
 }
 
 // RotateLookup makes another lookup key the active one and returns the old one.

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/vault"
 )
@@ -17,7 +19,7 @@ type Config struct {
 	Accounts  identity.Accounts
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
-	Sender    factor.Sender            // sends one-time codes; nil: there is no second factor
+	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
 	Journal   identity.Journal         // required
 	Hashing   password.Config          // what hashes of passwords cost
@@ -26,9 +28,10 @@ type Config struct {
 
 // People has the rules of who somebody is. Safe for concurrent use.
 type People struct {
-	*identity.Service                   // parties and accounts
-	Factors           *factor.Service   // checks what people log in with
-	Tickets           *password.Tickets // lets people set a password
+	*identity.Service                        // parties and accounts
+	Factors           *factor.Service        // checks what people log in with
+	Authenticators    *authenticator.Service // adds, names and removes them
+	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
 }
 
@@ -42,8 +45,19 @@ func New(c Config) (*People, error) {
 	if err != nil {
 		return nil, err
 	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	notices := notice.New(c.Sender, c.Journal, log)
 	p.Factors, err = factor.New(factor.Config{
-		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Sender: c.Sender, Journal: c.Journal, Log: c.Log,
+		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Sender: c.Sender, Notices: notices, Journal: c.Journal, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Authenticators, err = authenticator.New(authenticator.Config{
+		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Journal: c.Journal,
 	})
 	if err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 )
 
 // messageBox is the demo's telephone network: it delivers text messages to a
-// page. It implements [factor.Sender].
+// page. It implements [notice.Sender].
 type messageBox struct {
 	mu     sync.Mutex
 	latest []shownMessage // newest first
@@ -35,8 +35,8 @@ const maxMessages = 50
 
 func newMessageBox() *messageBox { return &messageBox{} }
 
-// Send implements [factor.Sender].
-func (b *messageBox) Send(_ context.Context, m factor.Message) error {
+// Send implements [notice.Sender].
+func (b *messageBox) Send(_ context.Context, m notice.Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.latest = slices.Insert(b.latest, 0, shownMessage{m.Phone, m.Code, m.Text, time.Now().UTC().Truncate(time.Millisecond)})

@@ -7,7 +7,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/storage"
@@ -16,7 +16,7 @@ import (
 // Outside is what an installation needs of the world for people's logins. The
 // zero outside has none of it: then nobody gets a code, and nobody is proofed.
 type Outside struct {
-	Sender  factor.Sender
+	Sender  notice.Sender
 	Proofer identity.IdentityProofer
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/outbound"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/signing/keystore"
 
 	"github.com/alecthomas/kong"
@@ -57,7 +57,7 @@ type Messaging struct {
 }
 
 // Sender returns what sends messages, or nil if nothing is set.
-func (m Messaging) Sender() (factor.Sender, error) {
+func (m Messaging) Sender() (notice.Sender, error) {
 	if m.SMSURL == "" {
 		if m.SMSSecretFile != "" {
 			return nil, texts.Usage("settings.no_sms_url")

@@ -1,0 +1,16 @@
+package main_test
+
+// roomsOf returns the paths of rooms of cmd/yizheng.
+func roomsOf(names ...string) (paths []string) {
+	for _, name := range names {
+		paths = append(paths, "cmd/yizheng/internal/"+name)
+	}
+	return paths
+}
+
+// domains hold the rules of the two halves, and the keys.
+var domains = []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/schema", "license/schema/document", "license/status", "license/verify", "oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/fresh", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/device", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/people", "oidc/provider", "oidc/request", "oidc/session", "oidc/token", "signing", "signing/durable", "signing/gcm", "signing/highwater", "signing/installation", "signing/jose", "signing/journal", "signing/keystore", "signing/pki", "signing/sdjwt", "signing/sm2", "signing/strictjson", "signing/vault"}
+
+// notInDomains keeps transport, SQL and other programs out of the domains' own
+// code; their tests may have them, as they may have a real store.
+var notInDomains = []string{"database/sql", "net/http", "os/exec"}

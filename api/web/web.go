@@ -8,10 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 )
 
@@ -20,7 +17,7 @@ var files embed.FS
 
 // Pages renders views. Safe for concurrent use.
 type Pages struct {
-	templates map[Language]map[string]*template.Template
+	templates map[Language]*template.Template
 	texts     map[Language]texts
 	manual    map[string]string // texts of the documentation in Chinese, by those in English
 	assets    map[string]Asset  // by the name in their URL
@@ -30,7 +27,7 @@ type Pages struct {
 // New reads the templates, in each language, and the static files. An error
 // means that a file of this package is wrong.
 func New() (*Pages, error) {
-	p := &Pages{templates: map[Language]map[string]*template.Template{}, texts: map[Language]texts{}}
+	p := &Pages{templates: map[Language]*template.Template{}, texts: map[Language]texts{}}
 	if err := p.readAssets(); err != nil {
 		return nil, err
 	}
@@ -50,37 +47,14 @@ func New() (*Pages, error) {
 	return p, nil
 }
 
-// shared are the templates that every page is made with.
-var shared = []string{"templates/layout.html", "templates/parts.html", "templates/card.html"}
-
-func (p *Pages) readTemplates(l Language, texts texts) (map[string]*template.Template, error) {
-	base, err := template.New("").Funcs(p.functions(l, texts)).ParseFS(files, shared...)
+// readTemplates reads all templates into one set, so that what pages share is in memory once.
+// A page has two, NAME/title and NAME/main; the layout puts them in.
+func (p *Pages) readTemplates(l Language, texts texts) (*template.Template, error) {
+	set, err := template.New("").Funcs(p.functions(l, texts)).ParseFS(files, "templates/*.html")
 	if err != nil {
-		return nil, fmt.Errorf("reading the pages' layout: %w", err)
+		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
-	names, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	pages := map[string]*template.Template{}
-	for _, name := range names {
-		if isShared(name) {
-			continue
-		}
-		t, err := base.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if t, err = t.ParseFS(files, name); err != nil {
-			return nil, fmt.Errorf("reading a page: %w", err)
-		}
-		pages[strings.TrimSuffix(path.Base(name), ".html")] = t
-	}
-	return pages, nil
-}
-
-func isShared(name string) bool {
-	return slices.Contains(shared, name)
+	return set, nil
 }
 
 // functions are what templates may call.
@@ -129,10 +103,16 @@ type Frame struct {
 	Passing   bool   // the page leads on at once: nobody comes back to it
 }
 
-// page is what templates see.
+// page is what a page's templates see.
 type page struct {
 	Frame
 	V View
+}
+
+// whole is what the layout sees. Its parts were made by templates, which escaped what they show.
+type whole struct {
+	page
+	Title, Main template.HTML
 }
 
 // Other is the language that the page may be switched to.
@@ -164,22 +144,27 @@ func (p *Pages) Render(f Frame, v View) ([]byte, error) {
 	if _, ok := p.templates[f.Lang]; !ok {
 		f.Lang = Chinese
 	}
-	t, ok := p.templates[f.Lang][v.template()]
-	if !ok {
-		return nil, fmt.Errorf("there is no page %q", v.template())
+	inner := page{f, v}
+	title, err := p.execute(f.Lang, v.template()+"/title", inner)
+	if err != nil {
+		return nil, err
 	}
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout", page{f, v}); err != nil {
-		return nil, fmt.Errorf("making the page %s: %w", v.template(), err)
+	main, err := p.execute(f.Lang, v.template()+"/main", inner)
+	if err != nil {
+		return nil, err
 	}
-	return b.Bytes(), nil
+	return p.execute(f.Lang, "layout", whole{inner, template.HTML(title), template.HTML(main)})
 }
 
 // RenderPlain returns a page that has a layout of its own.
 func (p *Pages) RenderPlain(l Language, name string, data any) ([]byte, error) {
+	return p.execute(l, name+".html", data)
+}
+
+func (p *Pages) execute(l Language, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := p.templates[l][name].ExecuteTemplate(&b, name+".html", data); err != nil {
-		return nil, fmt.Errorf("making the page %s: %w", name, err)
+	if err := p.templates[l].ExecuteTemplate(&b, name, data); err != nil {
+		return nil, fmt.Errorf("making the page: %w", err)
 	}
 	return b.Bytes(), nil
 }

@@ -283,6 +283,31 @@ func TestNothingNewerThan2020(t *testing.T) {
 	}
 }
 
+// All templates are one set, in which a name that is defined twice would be the later file's.
+func TestTemplatesAreNamedOnce(t *testing.T) {
+	define := regexp.MustCompile(`\{\{-?\s*(?:define|block)\s+"([^"]+)"`)
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]string{}
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range define.FindAllSubmatch(b, -1) {
+			if other, ok := in[string(m[1])]; ok {
+				t.Errorf("%s defines %q, and %s does", name, m[1], other)
+			}
+			in[string(m[1])] = name
+		}
+	}
+	if len(in) < 50 {
+		t.Errorf("found only %d templates", len(in))
+	}
+}
+
 // The page's frame works without a policy's exceptions: no inline style, no
 // inline handler, nothing from elsewhere.
 func TestNothingInline(t *testing.T) {

@@ -36,7 +36,7 @@ func (t steps) setup(v *Visit) error {
 	if form.Get("password") != form.Get("repeat") {
 		return again(http.StatusUnprocessableEntity, "repeat")
 	}
-	account, err := t.c.Tickets.SetPassword(v.R.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), v.Browser.RequestID)
+	account, err := t.c.Tickets.SetPassword(v.R.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), string(v.Lang), v.Browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		wrong := "other"
 		if t.c.Web.Has("setup.problem." + string(e.Reason)) {

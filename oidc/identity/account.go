@@ -31,8 +31,8 @@ type Account struct {
 	// Authenticators has all authenticators except password and phone.
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
 	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
-	// Secured is when an authenticator was removed or replaced last. Sessions and offline access
-	// from before end, except the session in which it was removed.
+	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
+	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`
 	Created  time.Time `json:"-"`
 	Updated  time.Time `json:"-"`

@@ -188,23 +188,27 @@ func TestChangePhone(t *testing.T) {
 		a := w.Zhang(t)
 		b, _, err := w.Register(t.Context(), identity.Registration{Name: "李建国", Code: identitytest.LiCode, Password: identitytest.Password})
 		identitytest.IsReason(t, "registering", err, "")
-		_, err = w.ChangePhone(t.Context(), "cli", b.ID, "13800138000")
+		_, _, err = w.ChangePhone(t.Context(), "cli", b.ID, "13800138000")
 		identitytest.IsReason(t, "another's phone", err, "phone_taken")
-		_, err = w.ChangePhone(t.Context(), "cli", b.ID, "12345")
+		_, _, err = w.ChangePhone(t.Context(), "cli", b.ID, "12345")
 		identitytest.IsReason(t, "no phone", err, "phone_invalid")
-		_, err = w.ChangePhone(t.Context(), "cli", a.ID, "")
+		_, _, err = w.ChangePhone(t.Context(), "cli", a.ID, "")
 		identitytest.IsReason(t, "taking it away", err, "")
 		_, err = w.SendCode(t.Context(), a.ID, "session", "zh-CN", "r")
 		identitytest.IsReason(t, "a code", err, "no_phone")
-		got, err := w.ChangePhone(t.Context(), "cli", b.ID, "138 0013 8000")
-		if err != nil || got.Phone != "+8613800138000" {
-			t.Errorf("now it is free: %v, %v", got.Phone, err)
+		got, former, err := w.ChangePhone(t.Context(), "cli", b.ID, "138 0013 8000")
+		if err != nil || got.Phone != "+8613800138000" || former != "" || got.Secured.IsZero() {
+			t.Errorf("now it is free: %v, %q, %v", got, former, err)
+		}
+		again, former, err := w.ChangePhone(t.Context(), "cli", b.ID, "+8613800138000")
+		if err != nil || former != got.Phone || !again.Secured.Equal(got.Secured) {
+			t.Errorf("the one that it has: %v, %q, %v", again, former, err)
 		}
 		who, err := w.CheckPassword(t.Context(), identitytest.Attempt("13800138000", identitytest.Password))
 		if err != nil || who.ID != b.ID {
 			t.Errorf("login by it: %v, %v", who.ID, err)
 		}
-		if _, err := w.ChangePhone(t.Context(), "cli", identity.NewID(), "13900139000"); !errors.Is(err, identity.ErrNotFound) {
+		if _, _, err := w.ChangePhone(t.Context(), "cli", identity.NewID(), "13900139000"); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("nobody's phone: %v", err)
 		}
 	})

@@ -162,24 +162,29 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 }
 
 // ChangePhone gives an account another phone, in the form that parsePhone reads; if phone is
-// empty, it removes the phone. The caller has checked that the phone is the person's. *Error:
-// phone_invalid, phone_taken. ErrNotFound if there is no such account.
-func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (Account, error) {
+// empty, it removes the phone. Whatever was logged in to the account ends, unless it had that
+// phone. The caller has checked that the phone is the person's, and tells both phones; former is
+// the one that the account had. *Error: phone_invalid, phone_taken. ErrNotFound if there is no
+// such account.
+func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (a Account, former string, err error) {
 	if phone != "" {
-		var err error
 		if phone, err = parsePhone(phone); err != nil {
-			return Account{}, err
+			return Account{}, "", err
 		}
 	}
-	var a Account
-	err := s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
-		a, err = s.Change(ctx, account, func(a *Account) error { a.Phone = phone; return nil })
+	err = s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
+		a, err = s.Change(ctx, account, func(a *Account) error {
+			if former = a.Phone; former != phone {
+				a.Phone, a.Secured = phone, time.Now().UTC()
+			}
+			return nil
+		})
 		if errors.Is(err, ErrExists) {
 			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: err}
 		}
 		return err
 	})
-	return a, err
+	return a, former, err
 }
 
 // changeTries is how many times a change is tried when other changes keep coming first.

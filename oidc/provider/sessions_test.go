@@ -312,7 +312,7 @@ func TestPasswordEndsSessions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.people.Tickets.SetPassword(t.Context(), ticket, "四个词 walnut 轮船 27", "r"); err != nil {
+		if _, err := w.people.Tickets.SetPassword(t.Context(), ticket, "四个词 walnut 轮船 27", "zh-CN", "r"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -373,7 +373,7 @@ func TestPasswordChanged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := w.people.Tickets.SetPassword(t.Context(), ticket, password, "r")
+			a, err := w.people.Tickets.SetPassword(t.Context(), ticket, password, "zh-CN", "r")
 			if err != nil {
 				t.Fatal(err)
 			}

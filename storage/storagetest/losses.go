@@ -194,7 +194,7 @@ func renamed(t *testing.T, v *victims) {
 }
 
 func rephoned(t *testing.T, v *victims) {
-	_, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+	_, _, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
 	must(t, "changing the phone", err)
 }
 

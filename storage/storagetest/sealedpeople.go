@@ -52,7 +52,7 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 	secrets := logIn(t, db, in, s, kept, a, password)
 	ticket, err := s.Tickets.SetupTicket(ctx, "cli", a.ID)
 	must(t, "making a ticket", err)
-	_, err = s.Tickets.SetPassword(ctx, ticket, another, "")
+	_, err = s.Tickets.SetPassword(ctx, ticket, another, "zh-CN", "")
 	must(t, "setting a password", err)
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")

@@ -63,7 +63,7 @@ func TestChangePassword(t *testing.T) {
 		identitytest.IsReason(t, "the old one", err, "login_refused")
 		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", fresh))
 		identitytest.IsReason(t, "the new one", err, "")
-		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "zh-CN", "r")
 		identitytest.IsReason(t, "a ticket from before", err, "ticket_invalid")
 		if got := w.Results(); !slices.Contains(got, "account.change_password begun") || !slices.Contains(got, "account.change_password ok") {
 			t.Errorf("facts are %v", got)

@@ -435,7 +435,7 @@ func TestChallengeOfAnOldPassword(t *testing.T) {
 		code := w.SMS.Last(t).Code
 		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
 		identitytest.IsReason(t, "a ticket", err, "")
-		_, err = w.SetPassword(t.Context(), ticket, "four quiet herons", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "four quiet herons", "zh-CN", "r")
 		identitytest.IsReason(t, "another password", err, "")
 		_, err = w.ConfirmLogin(t.Context(), c.Handle, "browser", code, "r")
 		identitytest.IsReason(t, "the old password's code", err, "login_refused")

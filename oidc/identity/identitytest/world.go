@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -104,7 +105,14 @@ func (s *Messages) Count() int {
 	return len(s.sent)
 }
 
-// Last returns the newest message's code.
+// Sent returns all messages.
+func (s *Messages) Sent() []notice.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sent)
+}
+
+// Last returns the newest message.
 func (s *Messages) Last(t testing.TB) notice.Message {
 	t.Helper()
 	s.mu.Lock()

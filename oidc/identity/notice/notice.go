@@ -38,6 +38,9 @@ const (
 // Kinds of messages that tell people what was done with their account.
 const (
 	PasswordChanged      Kind = "password_changed"
+	PasswordSet          Kind = "password_set"  // by a link from the counter
+	PhoneChanged         Kind = "phone_changed" // to the phone that the account had
+	PhoneBound           Kind = "phone_bound"   // to the one that it has now
 	AuthenticatorAdded   Kind = "authenticator_added"
 	AuthenticatorRemoved Kind = "authenticator_removed"
 	RecoveryCodesMade    Kind = "recovery_codes_made"
@@ -64,6 +67,18 @@ var texts = map[Kind][2]string{
 	PasswordChanged: {
 		"【一证】您的账号已修改密码，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
 		"[Yizheng] The password of your account was changed, and your other devices were logged out. If it wasn't you, go to a government service hall with your identity document, or call 12345.",
+	},
+	PasswordSet: {
+		"【一证】您的账号已设置新密码，以前的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"[Yizheng] A new password was set for your account, and all devices were logged out. If it wasn't you, go to a government service hall with your identity document, or call 12345.",
+	},
+	PhoneChanged: {
+		"【一证】您的账号已不再使用本手机号登录和接收验证码，所有设备上的登录已全部退出。如果不是您本人办理，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"[Yizheng] Your account no longer uses this phone for logins and codes, and all devices were logged out. If you didn't ask for it, go to a government service hall with your identity document, or call 12345.",
+	},
+	PhoneBound: {
+		"【一证】本手机号已绑定到您的账号，可用于登录和接收验证码。如果不是您本人办理，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"[Yizheng] Your account now uses this phone for logins and codes. If you didn't ask for it, go to a government service hall with your identity document, or call 12345.",
 	},
 	AuthenticatorAdded: {
 		"【一证】您的账号已添加登录验证方式：#。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",

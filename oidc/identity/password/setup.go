@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/signing/journal"
 )
 
@@ -25,6 +26,7 @@ const ticketSecret = 32
 type TicketConfig struct {
 	People    *identity.Service
 	Passwords *Hasher
+	Notices   *notice.Notices
 	Journal   identity.Journal
 }
 
@@ -75,12 +77,12 @@ func good(t identity.SetupTicket, sum [32]byte, now time.Time) bool {
 	return len(t.Sum) == len(sum) && now.Before(t.Expires) && subtle.ConstantTimeCompare(t.Sum, sum[:]) == 1
 }
 
-// SetPassword spends a setup ticket and sets the account's password. *Error: ticket_invalid
+// SetPassword spends a setup ticket and sets the account's password; the owner is told. *Error: ticket_invalid
 // (the same if it is unknown, spent or expired), password_short, password_long,
 // password_characters, password_common, password_personal, busy. The ticket is spent only if
 // the password is accepted. Of simultaneous uses one succeeds, because of the account's
 // revision.
-func (t *Tickets) SetPassword(ctx context.Context, ticket, password, requestID string) (identity.Account, error) {
+func (t *Tickets) SetPassword(ctx context.Context, ticket, password, language, requestID string) (identity.Account, error) {
 	id, sum, ok := parseTicket(ticket)
 	if !ok {
 		return identity.Account{}, invalidTicket()
@@ -123,5 +125,6 @@ func (t *Tickets) SetPassword(ctx context.Context, ticket, password, requestID s
 	if err != nil {
 		return identity.Account{}, fmt.Errorf("setting a password: %w", err)
 	}
+	t.c.Notices.Tell(ctx, a, notice.PasswordSet, "", language, requestID)
 	return a, nil
 }

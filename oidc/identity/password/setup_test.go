@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/identitytest"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/signing/journal"
 )
@@ -20,7 +21,7 @@ import (
 func TestSetup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := identitytest.NewWorld(t)
-		a, _, err := w.Register(t.Context(), identity.Registration{Name: "张小䶮", Code: identitytest.ZhangCode, LoginName: "xiaoyan", Actor: "cli"})
+		a, _, err := w.Register(t.Context(), identity.Registration{Name: "张小䶮", Code: identitytest.ZhangCode, LoginName: "xiaoyan", Phone: "13800138000", Actor: "cli"})
 		identitytest.IsReason(t, "registering", err, "")
 		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan", identitytest.Password))
 		identitytest.IsReason(t, "login before it", err, "login_refused")
@@ -35,19 +36,22 @@ func TestSetup(t *testing.T) {
 			"the one before it": earlier, "none": "", "the id alone": a.ID, "no id": strings.TrimPrefix(ticket, a.ID),
 			"another's": identity.NewID() + ticket[26:], "changed": ticket[:30] + changed(ticket[30:31]) + ticket[31:], "longer": ticket + "A", "twice": ticket + "." + ticket,
 		} {
-			_, err := w.SetPassword(t.Context(), bad, identitytest.Password, "r")
+			_, err := w.SetPassword(t.Context(), bad, identitytest.Password, "zh-CN", "r")
 			identitytest.IsReason(t, name, err, "ticket_invalid")
 		}
 		before := w.Hash.Computed()
-		_, err = w.SetPassword(t.Context(), ticket, "12345678", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "12345678", "zh-CN", "r")
 		identitytest.IsReason(t, "a common password", err, "password_common")
 		if w.Hash.Computed() != before {
 			t.Error("refused tickets and passwords were hashed")
 		}
-		if _, err = w.SetPassword(t.Context(), ticket, identitytest.Password, "r"); err != nil {
+		if _, err = w.SetPassword(t.Context(), ticket, identitytest.Password, "zh-CN", "r"); err != nil {
 			t.Fatal("the ticket was spent with a bad password: ", err)
 		}
-		_, err = w.SetPassword(t.Context(), ticket, identitytest.Password, "r")
+		if m := w.SMS.Last(t); w.SMS.Count() != 1 || m.Kind != notice.PasswordSet {
+			t.Errorf("%d messages, the last is %+v", w.SMS.Count(), m)
+		}
+		_, err = w.SetPassword(t.Context(), ticket, identitytest.Password, "zh-CN", "r")
 		identitytest.IsReason(t, "again", err, "ticket_invalid")
 		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan", identitytest.Password))
 		identitytest.IsReason(t, "login after it", err, "")
@@ -81,7 +85,7 @@ func TestPasswordCountsFromWhenItIsSaved(t *testing.T) {
 		ticket, err := s.SetupTicket(t.Context(), "cli", a.ID)
 		identitytest.IsReason(t, "a ticket", err, "")
 		began := time.Now()
-		if a, err = s.SetPassword(t.Context(), ticket, "four quiet herons", "r"); err != nil || a.Password.Set.Before(began.Add(3*time.Second)) {
+		if a, err = s.SetPassword(t.Context(), ticket, "four quiet herons", "zh-CN", "r"); err != nil || a.Password.Set.Before(began.Add(3*time.Second)) {
 			t.Errorf("set at %v, %v; it was saved 3 s after %v", a.Password.Set, err, began)
 		}
 	})
@@ -101,13 +105,13 @@ func TestSetupTicketExpires(t *testing.T) {
 		ticket, err := w.SetupTicket(t.Context(), "cli", a.ID)
 		identitytest.IsReason(t, "a ticket", err, "")
 		time.Sleep(15 * time.Minute)
-		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "zh-CN", "r")
 		identitytest.IsReason(t, "after 15 minutes", err, "ticket_invalid")
 		ticket, err = w.SetupTicket(t.Context(), "cli", a.ID)
 		identitytest.IsReason(t, "a ticket", err, "")
 		_, err = w.DisableAccount(t.Context(), "cli", a.ID, true)
 		identitytest.IsReason(t, "disabling", err, "")
-		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "zh-CN", "r")
 		identitytest.IsReason(t, "of a disabled account", err, "ticket_invalid")
 		if _, err := w.SetupTicket(t.Context(), "cli", identity.NewID()); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("a ticket for nobody: %v", err)
@@ -127,7 +131,7 @@ func TestSetupSideBySide(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, one := range []string{"first guess of mine", "second thought", "third time lucky", "fourth and last"} {
 			wg.Go(func() {
-				if _, err := w.SetPassword(t.Context(), ticket, one, "r"); err == nil {
+				if _, err := w.SetPassword(t.Context(), ticket, one, "zh-CN", "r"); err == nil {
 					mu.Lock()
 					defer mu.Unlock()
 					winners = append(winners, one)
@@ -162,7 +166,7 @@ func TestChangesSideBySide(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		_, err = w.SetPassword(t.Context(), ticket, "another good one", "r")
+		_, err = w.SetPassword(t.Context(), ticket, "another good one", "zh-CN", "r")
 		identitytest.IsReason(t, "disabled in between", err, "ticket_invalid")
 		stored, err := w.Account(t.Context(), a.ID)
 		if err != nil || !stored.Disabled || !bytes.Equal(stored.Password.Sum, a.Password.Sum) {

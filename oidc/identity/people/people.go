@@ -62,6 +62,6 @@ func New(c Config) (*People, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Journal: c.Journal})
+	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Notices: notices, Journal: c.Journal})
 	return p, nil
 }

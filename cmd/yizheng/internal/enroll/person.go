@@ -22,7 +22,7 @@ type PersonCmd struct {
 	List    personListCmd    `cmd:"" help:"List the accounts. Names and phones are masked."`
 	Disable personDisableCmd `cmd:"" help:"Keep somebody from logging in, and end their sessions, within 2 seconds everywhere."`
 	Enable  personEnableCmd  `cmd:"" help:"Undo disable."`
-	Phone   personPhoneCmd   `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none."`
+	Phone   personPhoneCmd   `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
 	Reset   personResetCmd   `cmd:"" help:"Print a link with which somebody sets a new password, once, within 15 minutes. The old one works till then."`
 }
 
@@ -219,13 +219,18 @@ func switchPerson(p *command.Process, s install.Settings, ref string, disabled b
 
 type personPhoneCmd struct {
 	install.Settings
+	install.Messaging
 	Person string `arg:"" help:"The account's id, or a login."`
 	Phone  string `arg:"" optional:"" help:"The new number."`
 }
 
 // Run changes the phone.
 func (c *personPhoneCmd) Run(p *command.Process) error {
-	in, err := c.Attach(p)
+	sender, err := c.Sender()
+	if err != nil {
+		return err
+	}
+	in, err := c.AttachWith(p, install.Outside{Sender: sender})
 	if err != nil {
 		return err
 	}
@@ -234,10 +239,13 @@ func (c *personPhoneCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	if a, err = in.People.ChangePhone(p.Ctx, in.Operator, a.ID, c.Phone); err != nil {
+	if a, err = in.People.Authenticators.ChangePhone(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN"); err != nil {
 		return err
 	}
 	p.Print("person.phone", a.ID, command.OrDash(a.MaskedPhone()))
+	if sender == nil {
+		p.Print("person.untold")
+	}
 	return nil
 }
 

@@ -147,6 +147,11 @@ func (in *Installation) authorityName(ctx context.Context, code party.USCC) (str
 // Attach opens an installation for a command, beside a service that may be
 // running. It makes nothing: whatever is missing is an error that says what to do.
 func (s Settings) Attach(p *command.Process) (*Installation, error) {
+	return s.AttachWith(p, Outside{})
+}
+
+// AttachWith is Attach for a command that needs something of the world.
+func (s Settings) AttachWith(p *command.Process, o Outside) (*Installation, error) {
 	log := command.Warnings(p.Err)
 	if err := s.Present(); err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func (s Settings) Attach(p *command.Process) (*Installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Operator = p.Actor
+	in.Operator, in.Outside = p.Actor, o
 	// A command stores nothing that may be lost, so it needs no Redis.
 	if err := in.OpenEphemeral(p.Ctx, "", false); err != nil {
 		return nil, errors.Join(err, in.Close())

@@ -1,0 +1,56 @@
+package authenticator_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yizheng.internal/oidc/identity/identitytest"
+	"yizheng.internal/oidc/identity/notice"
+)
+
+// Both phones are told, and what was logged in ends.
+func TestChangePhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		before := time.Now()
+		time.Sleep(time.Second)
+		change := func(phone string) {
+			t.Helper()
+			if _, err := w.Authenticators.ChangePhone(t.Context(), "cli", a.ID, phone, "zh-CN"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		told := func(n int, want ...notice.Message) {
+			t.Helper()
+			if w.SMS.Count() != n {
+				t.Fatalf("%d messages, want %d", w.SMS.Count(), n)
+			}
+			for i, m := range w.SMS.Sent()[n-len(want):] {
+				if m.Phone != want[i].Phone || m.Kind != want[i].Kind || m.Text == "" || m.Code != "" {
+					t.Errorf("message %d: %+v", i, m)
+				}
+			}
+		}
+		change(a.Phone) // the one that it has
+		told(0)
+		change("13900139000")
+		told(2, notice.Message{Phone: a.Phone, Kind: notice.PhoneChanged}, notice.Message{Phone: "+8613900139000", Kind: notice.PhoneBound})
+		now, err := w.Account(t.Context(), a.ID)
+		if standing := now.Standing(); err != nil || standing.Over(before, time.Time{}) == "" {
+			t.Errorf("a session from before goes on: %+v, %v", standing, err)
+		}
+		change("")
+		told(3, notice.Message{Phone: "+8613900139000", Kind: notice.PhoneChanged})
+		change("13900139000")
+		told(4, notice.Message{Phone: "+8613900139000", Kind: notice.PhoneBound})
+
+		w.SMS.Fails = errors.New("no answer")
+		change("13800138000")
+		if now, err := w.Account(t.Context(), a.ID); err != nil || now.Phone != "+8613800138000" {
+			t.Errorf("a message that isn't taken keeps the phone from changing: %v, %v", now.Phone, err)
+		}
+	})
+}

@@ -99,12 +99,13 @@ func TestAuthenticatorApp(t *testing.T) {
 	p = fresh.Get(s.url+"/licenses").Press("submit", "username", "zhang", "password", samplePassword)
 	shows(t, p, 200, codePath)
 	says(t, p, "动态码验证", "短信验证码", "改用其他方式验证")
-	p = p.Press("submit", "code", appCode(t, secret, 1))
+	used := appCode(t, secret, 1)
+	p = p.Press("submit", "code", used)
 	shows(t, p, 200, "/licenses")
 	if len(s.phone.codes) != sent {
 		t.Error("a message was sent all the same")
 	}
-	p = s.browser(t).Get(s.url+"/licenses").Press("submit", "username", "zhang", "password", samplePassword).Press("submit", "code", appCode(t, secret, 1))
+	p = s.browser(t).Get(s.url+"/licenses").Press("submit", "username", "zhang", "password", samplePassword).Press("submit", "code", used)
 	shows(t, p, 422, codePath)
 	says(t, p, "动态码不正确或已使用")
 	// By message instead, without scripts.

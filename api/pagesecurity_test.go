@@ -178,8 +178,12 @@ func TestSecurityIsForTheOwner(t *testing.T) {
 	two, one := s.browserOf(t), s.browser(t)
 	s.app.code(one, s.who, s.app.request())
 	for _, page := range []string{appPage, recoveryPage, "/security/change"} {
-		shows(t, one.Get(s.url+page), 200, codePath)
-		shows(t, s.browser(t).Get(s.url+page), 200, loginPath)
+		p := one.Get(s.url + page)
+		shows(t, p, 200, codePath)
+		shows(t, p.Press("cancel"), 200, accountPage)
+		p = s.browser(t).Get(s.url + page)
+		shows(t, p, 200, loginPath)
+		says(t, p, "为保护账号安全")
 	}
 	p := one.Get(s.url + accountPage)
 	shows(t, p, 200, accountPage) // it can be seen, and has no forms
@@ -190,7 +194,7 @@ func TestSecurityIsForTheOwner(t *testing.T) {
 	shows(t, one.Post(f.Action, f.Values), 200, codePath)
 	p = s.browserOf(t).Post(f.Action, f.Values) // with the token of another browser
 	shows(t, p, 403, recoveryPage)
-	says(t, p, "页面停留时间过长")
+	says(t, p, "页面已过期")
 	app := two.Get(s.url + appPage)
 	g := app.Form("submit").With("code", appCode(t, app.Text("secret"), 0), "name", "x")
 	another := s.browserOf(t)
@@ -235,4 +239,25 @@ func TestSecurityLimits(t *testing.T) {
 	shows(t, p, 200, accountPage)
 	says(t, p, "已删除")
 	shows(t, b.Get(s.url+appPage), 200, appPage)
+}
+
+// Who has a password alone can add nothing, for nothing confirms that it is them, and is told where
+// a phone is bound.
+func TestSecurityOfPasswordAlone(t *testing.T) {
+	t.Parallel()
+	s := newPageSite(t)
+	a, err := s.people.FindAccount(t.Context(), "zhang")
+	if err == nil {
+		_, err = s.people.Authenticators.ChangePhone(t.Context(), "cli", a.ID, "", "zh-CN")
+	}
+	mustOf(t)(err)
+	p := s.browser(t).Get(s.url+accountPage).Press("submit", "username", "zhang", "password", samplePassword)
+	shows(t, p, 200, accountPage)
+	says(t, p, "尚未绑定手机号，暂时不能添加登录方式")
+	if p.Has("add-app") || p.Has("make-codes") {
+		t.Error("the page offers what leads nowhere")
+	}
+	if !slices.Contains(s.phone.told, "phone_changed") {
+		t.Errorf("the phone that was there is told %v", s.phone.told)
+	}
 }

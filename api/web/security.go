@@ -16,6 +16,7 @@ type Security struct {
 	Password  time.Time // when it was set; zero: there is none
 	Apps      []Authenticator
 	Recovery  *Authenticator // nil: there are no codes
+	Bare      bool           // nothing but a password: there is no second factor with which to add one
 	Fresh     bool           // who sees the page logged in just now, and may change it
 	Problem   string         // key, without "security.problem."
 }

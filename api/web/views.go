@@ -31,6 +31,7 @@ type Login struct {
 	Form
 	Asker    *Asker // nil: our own pages are to be seen
 	Licenses bool   // licenses are asked for
+	Account  bool   // pages of the account are to be seen
 	Username string
 	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
 	Wait     int    // seconds until the next try

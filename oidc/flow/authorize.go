@@ -405,11 +405,20 @@ func finishPortal(a *asking) oidc.Step {
 	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
 }
 
+// back is where somebody goes who doesn't want to show more for a page of our own: the account's
+// page, if that is where they were.
+func (a *asking) back() string {
+	if a.login != nil && strings.HasPrefix(a.Request.Path, "/security/") {
+		return "/security"
+	}
+	return "/"
+}
+
 // answerDenied answers a request with a refusal that somebody decided on.
 func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 	step := oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing)}
 	if a.Request.Portal() {
-		step.Response = &oidc.Response{RedirectURI: "/", Local: true}
+		step.Response = &oidc.Response{RedirectURI: a.back(), Local: true}
 	} else {
 		step.Response = p.reader.ErrorResponse(&a.Request.Destination, e)
 	}

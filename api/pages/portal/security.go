@@ -70,6 +70,7 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 		Fresh: who.Assurance >= changesPassword && time.Since(who.AuthTime) < freshPage,
 	}
 	view.Form.Action = securityPath // also where the page is shown in answer to another's form
+	view.Bare = a.Phone == "" && len(a.Authenticators) == 0
 	today := party.DateOf(time.Now())
 	for _, c := range who.Party.Codes {
 		if c.Until.IsZero() || !c.Until.Before(today) {

@@ -37,7 +37,7 @@ func TestSecurityPages(t *testing.T) {
 	wide.click("#submit")
 	wide.waitFor("[role=status]")
 	wide.good("added", "账号与安全", "身份验证器动态码", "我的手机", "已添加")
-	if _, told := d.inbox(t, who); !strings.Contains(told[0], "已添加登录验证方式") {
+	if _, told := d.inbox(t, who); !strings.Contains(told[0], "已添加登录方式") {
 		t.Errorf("the person is told %q", told[0])
 	}
 

@@ -226,7 +226,11 @@ func (s *Service) MakeRecoveryCodes(ctx context.Context, o Owner, before string)
 	if err != nil {
 		return RecoveryCodes{}, err
 	}
-	s.c.Notices.Tell(ctx, made.Account, notice.RecoveryCodesMade, "", o.Language, o.RequestID)
+	told := notice.RecoveryCodesMade
+	if made.Ended {
+		told = notice.RecoveryCodesRenewed
+	}
+	s.c.Notices.Tell(ctx, made.Account, told, "", o.Language, o.RequestID)
 	return made, nil
 }
 
@@ -277,8 +281,7 @@ func (s *Service) Remove(ctx context.Context, o Owner, id string) (identity.Acco
 	if err != nil {
 		return identity.Account{}, err
 	}
-	what := kind(factor.Name(removed.Factor), o.Language)
-	s.c.Notices.Tell(ctx, account, notice.AuthenticatorRemoved, what, o.Language, o.RequestID)
+	s.c.Notices.Tell(ctx, account, notice.AuthenticatorRemoved, described(removed, o.Language), o.Language, o.RequestID)
 	return account, nil
 }
 
@@ -315,9 +318,13 @@ func put(a *identity.Account, n factor.Name, name string, data any) error {
 func find(a *identity.Account, id string) (int, error) {
 	i := slices.IndexFunc(a.Authenticators, func(x identity.Authenticator) bool { return x.ID == id && id != "" })
 	if i < 0 {
-		return 0, &identity.Error{Reason: "authenticator_unknown", Detail: "The account has no such authenticator any more."}
+		return 0, unknown()
 	}
 	return i, nil
+}
+
+func unknown() error {
+	return &identity.Error{Reason: "authenticator_unknown", Detail: "The account has no such authenticator any more."}
 }
 
 // checkRoom refuses a further authenticator of a factor that has enough.

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -92,11 +93,20 @@ func (p *totps) Begin(context.Context, Login) (Begun, error) { return Begun{}, n
 // code_wrong; too_many_tries after five wrong ones in an hour or fifteen in a day (Retry is set); login_refused
 // for a disabled account; unavailable.
 func (p *totps) Finish(ctx context.Context, l Login, code string) (Proof, error) {
+	if code = foldDigits(code); !sixDigits(code) {
+		err := p.proved(ctx, l, journal.ActionTOTPCheck, wrongCode("A code of the app has six digits."))
+		return Proof{}, err
+	}
 	err := p.spend(ctx, ofTOTP, l.Account, func(a *identity.Account) error { return takeTOTP(a, code, time.Now()) })
 	if err := p.proved(ctx, l, journal.ActionTOTPCheck, err); err != nil {
 		return Proof{}, err
 	}
 	return Proof{Factor: TOTP}, nil
+}
+
+// sixDigits reports whether a code could be one that an app shows. If not, it is no try.
+func sixDigits(code string) bool {
+	return len(code) == totpDigits && strings.Trim(code, "0123456789") == ""
 }
 
 // takeTOTP takes a code that one of the account's apps shows.

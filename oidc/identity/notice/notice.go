@@ -44,6 +44,7 @@ const (
 	AuthenticatorAdded   Kind = "authenticator_added"
 	AuthenticatorRemoved Kind = "authenticator_removed"
 	RecoveryCodesMade    Kind = "recovery_codes_made"
+	RecoveryCodesRenewed Kind = "recovery_codes_renewed" // in place of others
 	RecoveryCodeUsed     Kind = "recovery_code_used"
 )
 
@@ -65,7 +66,7 @@ var texts = map[Kind][2]string{
 		"[Yizheng] Somebody is logging in to your account on a new device, with the right password. If it is you, enter # on the login page within 5 minutes. If not, tell it to nobody, our staff included, and change your password soon.",
 	},
 	PasswordChanged: {
-		"【一证】您的账号已修改密码，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"【一证】您的账号密码已修改，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
 		"[Yizheng] The password of your account was changed, and your other devices were logged out. If it wasn't you, go to a government service hall with your identity document, or call 12345.",
 	},
 	PasswordSet: {
@@ -81,16 +82,20 @@ var texts = map[Kind][2]string{
 		"[Yizheng] Your account now uses this phone for logins and codes. If you didn't ask for it, go to a government service hall with your identity document, or call 12345.",
 	},
 	AuthenticatorAdded: {
-		"【一证】您的账号已添加登录验证方式：#。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
+		"【一证】您的账号已添加登录方式：#。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
 		"[Yizheng] A way to confirm logins was added to your account: #. If it wasn't you, log in, remove it under “Account and security” and change your password.",
 	},
 	AuthenticatorRemoved: {
-		"【一证】您的账号已删除登录验证方式：#，其他设备上的登录已全部退出。如果不是您在操作，请登录后修改密码，或携带本人身份证件到就近的政务服务大厅办理。",
+		"【一证】您的账号已删除登录方式：#，其他设备上的登录已全部退出。如果不是您在操作，请登录后修改密码，或携带本人身份证件到就近的政务服务大厅办理。",
 		"[Yizheng] A way to confirm logins was removed from your account: #. Your other devices were logged out. If it wasn't you, log in and change your password, or go to a government service hall with your identity document.",
 	},
 	RecoveryCodesMade: {
-		"【一证】您的账号已生成新的恢复码，以前的恢复码已全部作废。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
-		"[Yizheng] New recovery codes were made for your account; those before are no longer good. If it wasn't you, log in, remove them under “Account and security” and change your password.",
+		"【一证】您的账号已生成恢复码，可用于登录验证。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
+		"[Yizheng] Recovery codes were made for your account. If it wasn't you, log in, remove them under “Account and security” and change your password.",
+	},
+	RecoveryCodesRenewed: {
+		"【一证】您的账号已重新生成恢复码，以前的恢复码已全部作废，其他设备上的登录已全部退出。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
+		"[Yizheng] New recovery codes were made for your account. Those before are no longer good, and your other devices were logged out. If it wasn't you, log in, remove them under “Account and security” and change your password.",
 	},
 	RecoveryCodeUsed: {
 		"【一证】您的账号刚刚使用恢复码通过了登录验证。如果不是您在操作，请登录后在“账号与安全”中删除恢复码，并修改密码。",

@@ -29,8 +29,10 @@ func TestCodeTexts(t *testing.T) {
 // What tells people something says in both languages what was done and what to do if it wasn't them.
 func TestNoticeTexts(t *testing.T) {
 	for kind, words := range map[notice.Kind][2]string{
-		notice.PasswordChanged: {"修改密码", "password"}, notice.AuthenticatorAdded: {"已添加登录验证方式：样例", "added to your account: 样例"},
-		notice.AuthenticatorRemoved: {"已删除登录验证方式：样例", "removed from your account: 样例"}, notice.RecoveryCodesMade: {"新的恢复码", "New recovery codes"},
+		notice.PasswordChanged: {"密码已修改", "password"}, notice.AuthenticatorAdded: {"已添加登录方式：样例", "added to your account: 样例"},
+		notice.AuthenticatorRemoved: {"已删除登录方式：样例", "removed from your account: 样例"}, notice.RecoveryCodesMade: {"已生成恢复码", "Recovery codes were made"},
+		notice.RecoveryCodesRenewed: {"以前的恢复码已全部作废，其他设备上的登录已全部退出", "New recovery codes"},
+		notice.PasswordSet: {"已设置新密码", "new password"},
 		notice.RecoveryCodeUsed: {"使用恢复码", "recovery code of your account was used"},
 	} {
 		zh, en := notice.Of(kind, "样例", "zh-CN"), notice.Of(kind, "样例", "en")

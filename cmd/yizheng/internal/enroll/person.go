@@ -18,12 +18,13 @@ import (
 
 // PersonCmd is the verb person.
 type PersonCmd struct {
-	Add     personAddCmd     `cmd:"" help:"Register somebody who is at the counter with a document, and print a link with which they set their password, once, within 15 minutes."`
-	List    personListCmd    `cmd:"" help:"List the accounts. Names and phones are masked."`
-	Disable personDisableCmd `cmd:"" help:"Keep somebody from logging in, and end their sessions, within 2 seconds everywhere."`
-	Enable  personEnableCmd  `cmd:"" help:"Undo disable."`
-	Phone   personPhoneCmd   `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
-	Reset   personResetCmd   `cmd:"" help:"Print a link with which somebody sets a new password, once, within 15 minutes. The old one works till then."`
+	Add            personAddCmd            `cmd:"" help:"Register somebody who is at the counter with a document, and print a link with which they set their password, once, within 15 minutes."`
+	List           personListCmd           `cmd:"" help:"List the accounts. Names and phones are masked."`
+	Disable        personDisableCmd        `cmd:"" help:"Keep somebody from logging in, and end their sessions, within 2 seconds everywhere."`
+	Enable         personEnableCmd         `cmd:"" help:"Undo disable."`
+	Phone          personPhoneCmd          `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
+	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's apps and recovery codes, or remove what they lost or didn't add themselves."`
+	Reset          personResetCmd          `cmd:"" help:"Print a link with which somebody sets a new password, once, within 15 minutes. The old one works till then."`
 }
 
 // personal is what is said of a person. It may come from a file, as everybody on
@@ -242,7 +243,11 @@ func (c *personPhoneCmd) Run(p *command.Process) error {
 	if a, err = in.People.Authenticators.ChangePhone(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN"); err != nil {
 		return err
 	}
-	p.Print("person.phone", a.ID, command.OrDash(a.MaskedPhone()))
+	if a.Phone == "" {
+		p.Print("person.phoneless", a.ID)
+	} else {
+		p.Print("person.phone", a.ID, a.MaskedPhone())
+	}
 	if sender == nil {
 		p.Print("person.untold")
 	}

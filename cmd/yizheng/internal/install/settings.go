@@ -51,7 +51,7 @@ type Ephemeral struct {
 
 // Messaging says how one-time codes get to phones.
 type Messaging struct {
-	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, kind, text, code}. Without it nobody gets a code, so there is no second factor and no license is released." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
+	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, kind, text, code}. Without it nobody gets a code: who has no authenticator app has no second factor, and no license is released to them." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
 	SMSSecretFile string `name:"sms-secret-file" help:"File with the secret that the gateway gets as a bearer token; nobody else may read it." env:"YIZHENG_SMS_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
 	SMSPrivate    bool   `name:"sms-private" help:"The gateway may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_SMS_PRIVATE" group:"Settings:"`
 }

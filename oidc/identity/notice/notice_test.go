@@ -32,8 +32,8 @@ func TestNoticeTexts(t *testing.T) {
 		notice.PasswordChanged: {"密码已修改", "password"}, notice.AuthenticatorAdded: {"已添加登录方式：样例", "added to your account: 样例"},
 		notice.AuthenticatorRemoved: {"已删除登录方式：样例", "removed from your account: 样例"}, notice.RecoveryCodesMade: {"已生成恢复码", "Recovery codes were made"},
 		notice.RecoveryCodesRenewed: {"以前的恢复码已全部作废，其他设备上的登录已全部退出", "New recovery codes"},
-		notice.PasswordSet: {"已设置新密码", "new password"},
-		notice.RecoveryCodeUsed: {"使用恢复码", "recovery code of your account was used"},
+		notice.PasswordSet:          {"已设置新密码", "new password"},
+		notice.RecoveryCodeUsed:     {"使用恢复码", "recovery code of your account was used"},
 	} {
 		zh, en := notice.Of(kind, "样例", "zh-CN"), notice.Of(kind, "样例", "en")
 		if !strings.HasPrefix(zh, "【一证】您的账号") || !strings.Contains(zh, words[0]) || !strings.Contains(zh, "如果不是您在操作") || strings.Contains(zh, "#") {

@@ -106,7 +106,7 @@ var rules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/password": {
-		ours:     []string{"license/party", "oidc/identity", "signing/journal"},
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing/journal"},
 		others:   []string{"golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},

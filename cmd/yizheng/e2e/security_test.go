@@ -24,7 +24,7 @@ func TestSecurityPages(t *testing.T) {
 	wide.waitFor("#username")
 	wide.logIn(d, who)
 	wide.waitFor("#secret")
-	wide.good("app", "添加身份验证器", "扫描二维码", "填写显示的动态码")
+	wide.good("app", "添加身份验证器", "扫描二维码", "填写身份验证器显示的动态码")
 	secret := wide.scanned(t)
 	codeAt := func(steps time.Duration) string {
 		code, err := totp.GenerateCode(secret, time.Now().Add(steps*30*time.Second))

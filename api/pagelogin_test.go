@@ -62,7 +62,7 @@ func TestPagesOfALogin(t *testing.T) {
 	b := s.browser(t)
 	p := s.ask(b)
 	shows(t, p, 200, loginPath)
-	says(t, p, "样例局", "样例网上办事", "先查看需要使用哪些证照", `autocomplete="username"`, `autocomplete="current-password"`)
+	says(t, p, "样例局", "样例网上办事", "先查看需要使用哪些证照", `autocomplete="username webauthn"`, `autocomplete="current-password"`)
 	p = p.Press("submit", "username", " "+s.who.Login+" ", "password", "wrong")
 	shows(t, p, 403, loginPath)
 	says(t, p, "账号或密码不正确", `value="zhang"`)

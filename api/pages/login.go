@@ -27,6 +27,8 @@ func (t steps) logIn(v *Visit) error {
 	switch form.Get("act") {
 	case "cancel":
 		answer = flow.Cancel{}
+	case "passkey":
+		answer = flow.Passkey{Answer: form.Get("passkey")}
 	case "confirm":
 		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: form.Get("code")}
 	}
@@ -95,13 +97,17 @@ func loginProblem(e *identity.Error) (key string, wait, status int) {
 	case http.StatusServiceUnavailable:
 		return "busy", 0, status
 	}
+	if e.Reason == identity.ReasonPasskeyRefused || e.Reason == identity.ReasonPasskeyExpired {
+		return string(e.Reason), 0, http.StatusForbidden
+	}
 	return "login_refused", 0, http.StatusForbidden
 }
 
 // codeProblem is problemOf for a code that was refused, or couldn't be sent.
 func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
 	switch e.Reason {
-	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries: // with another code it may be right
+	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries,
+		identity.ReasonPasskeyRefused, identity.ReasonPasskeyExpired: // with another code it may be right
 		return string(e.Reason), 0, http.StatusUnprocessableEntity
 	case identity.ReasonUnavailable:
 		status, wait = problem.LoginStatus(e)
@@ -121,6 +127,10 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	}
 	var status int
 	view.Problem, view.Wait, status = problemOf(step.Problem)
+	var err error
+	if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
+		return err
+	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account = step.Request.Portal && aboutAccount(step.Request.Path)
 	return v.Show(status, view)
@@ -153,6 +163,12 @@ func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
 	}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)
+	if further[0] == factor.Passkey {
+		var err error
+		if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
+			return err
+		}
+	}
 	if further[0] == factor.PhoneCode {
 		account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
 		if err != nil {

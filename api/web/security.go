@@ -14,6 +14,7 @@ type Security struct {
 	Source    string
 	Proofed   time.Time
 	Password  time.Time // when it was set; zero: there is none
+	Passkeys  []Authenticator
 	Apps      []Authenticator
 	Recovery  *Authenticator // nil: there are no codes
 	Bare      bool           // nothing but a password: there is no second factor with which to add one
@@ -29,7 +30,9 @@ type Authenticator struct {
 	ID    string
 	Name  string
 	Added time.Time
-	Left  int // of recovery codes: how many weren't used
+	Used  time.Time // of a passkey: last; zero: never
+	Away  bool      // of a passkey: it is copied to its owner's other devices
+	Left  int       // of recovery codes: how many weren't used
 }
 
 // App adds an app that shows codes.
@@ -38,6 +41,15 @@ type App struct {
 	Setup   string // what the form carries
 	Secret  string // to be typed
 	QR      QR
+	Name    string
+	Problem string // key, without "security.problem."
+}
+
+// Passkey adds a passkey.
+type Passkey struct {
+	Form
+	Setup   string // what the form carries
+	Options string // for the browser
 	Name    string
 	Problem string // key, without "security.problem."
 }
@@ -53,4 +65,5 @@ type Recovery struct {
 
 func (Security) template() string { return "security" }
 func (App) template() string      { return "app" }
+func (Passkey) template() string  { return "passkey" }
 func (Recovery) template() string { return "recovery" }

@@ -33,6 +33,7 @@ type Login struct {
 	Licenses bool   // licenses are asked for
 	Account  bool   // pages of the account are to be seen
 	Username string
+	Passkey  string // options for the browser; empty: nobody logs in with a passkey
 	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
 	Wait     int    // seconds until the next try
 }
@@ -44,6 +45,7 @@ type Code struct {
 	Challenge string  // the code confirms a login after many tries; empty: it is the second factor
 	Factor    string  // which code is asked for: a factor's name, as texts have it
 	Others    []Other // what may be shown instead
+	Passkey   string  // options for the browser, for a passkey
 	Phone     string  // of a code that is sent: masked
 	Sent      bool
 	Wait      int    // seconds until another one may be sent

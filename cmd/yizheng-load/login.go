@@ -130,8 +130,11 @@ func (v *visitor) send(ctx context.Context, browser *http.Client, method, target
 		if n.Type != html.ElementNode {
 			continue
 		}
+		if n.Data == "form" && page.form != nil {
+			break // the first form is the password's; another one asks for a passkey
+		}
 		switch {
-		case n.Data == "form" && page.form == nil:
+		case n.Data == "form":
 			page.form, page.action = url.Values{}, htmlAttribute(n, "action")
 		case n.Data == "input" && page.form != nil && htmlAttribute(n, "type") == "hidden":
 			page.form.Set(htmlAttribute(n, "name"), htmlAttribute(n, "value"))

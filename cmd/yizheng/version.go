@@ -14,7 +14,7 @@ type versionCmd struct{}
 
 // shownModules are the libraries whose versions matter to who trusts a signature.
 var shownModules = []string{
-	"github.com/emmansun/gmsm", "github.com/tjfoc/gmsm", "github.com/golang-jwt/jwt/v5", "golang.org/x/crypto",
+	"github.com/emmansun/gmsm", "github.com/tjfoc/gmsm", "github.com/golang-jwt/jwt/v5", "github.com/go-webauthn/webauthn", "golang.org/x/crypto",
 	"github.com/zitadel/oidc/v3", "github.com/ncruces/go-sqlite3", "github.com/jackc/pgx/v5",
 }
 

@@ -39,6 +39,7 @@ type Answer interface {
 
 func (Password) tries() bool     { return true }
 func (Confirmation) tries() bool { return true }
+func (Passkey) tries() bool      { return true }
 func (Code) tries() bool         { return true }
 func (SendCode) tries() bool     { return true }
 func (Account) tries() bool      { return false }
@@ -50,6 +51,8 @@ func (Cancel) tries() bool       { return false }
 // methods say what they refuse.
 type Factors interface {
 	CheckPassword(ctx context.Context, a factor.Attempt) (identity.Account, error)
+	CheckPasskey(ctx context.Context, a factor.PasskeyAttempt) (identity.Account, factor.Proof, error)
+	PasskeyOptions(ctx context.Context, binding string) (string, error)
 	ConfirmLogin(ctx context.Context, challenge, binding, code, requestID string) (identity.Account, error)
 	Begin(ctx context.Context, n factor.Name, l factor.Login) (factor.Begun, error)
 	Finish(ctx context.Context, n factor.Name, l factor.Login, answer string) (factor.Proof, error)

@@ -32,7 +32,7 @@ func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	return p.logIn(ctx, a, account, false)
+	return p.logIn(ctx, a, account, byPassword, false)
 }
 
 func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Account, error) {
@@ -65,7 +65,7 @@ func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine boo
 // sameLogin answers a request again that was answered by a login with a password. It
 // succeeds if the account is the one that logged in then, and begins no session.
 func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Account) (oidc.Step, error) {
-	cookie := a.cookieFor(account)
+	cookie := a.cookieFor(account, byPassword)
 	l, err := p.c.Sessions.Same(ctx, cookie, account)
 	if errors.Is(err, session.ErrOvertaken) {
 		return oidc.Step{}, oidc.ErrRequestGone
@@ -98,26 +98,26 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	return p.logIn(ctx, a, account, true)
+	return p.logIn(ctx, a, account, byPassword, true)
 }
 
-// logIn begins a session for somebody whose password was right; confirmed says that a code was
-// right, too. The browser's earlier session, if any, ends. If that session is the same person's,
+// logIn begins a session for somebody who gave a first proof, such as the right password; confirmed
+// says that a code was right, too. The browser's earlier session, if any, ends. If that session is the same person's,
 // it goes on instead, under the new cookie and with this login's factors alone, so that tokens of
 // other clients stay valid. ErrRequestGone if the account's password changed after the check.
-func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account, confirmed bool) (oidc.Step, error) {
+func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account, proof factor.Proof, confirmed bool) (oidc.Step, error) {
 	// The check took a while. If the request was answered meanwhile, as by "cancel" in another
 	// tab, nobody is logged in, and no session ends.
 	if err := p.shelf.load(ctx, a); err != nil {
 		return oidc.Step{}, err
 	}
 	if !a.Answered.IsZero() {
-		if confirmed {
+		if confirmed || proof != byPassword {
 			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
 		}
 		return sameLogin(ctx, p, a, account)
 	}
-	l, cookie, err := p.c.Sessions.Start(ctx, a.browser, account, a.cookieFor(account), byPassword)
+	l, cookie, err := p.c.Sessions.Start(ctx, a.browser, account, a.cookieFor(account, proof), proof)
 	if errors.Is(err, session.ErrOvertaken) { // the password changed after the check
 		return oidc.Step{}, oidc.ErrRequestGone
 	}
@@ -149,8 +149,8 @@ var byPassword, byPhone = factor.Proof{Factor: factor.Password}, factor.Proof{Fa
 
 // cookieFor returns the session cookie for a login. It is derived from the request's seed, so
 // that a form that is sent twice gets the same cookie, in whatever order the answers arrive.
-func (a *asking) cookieFor(account identity.Account) oidc.Secret {
-	return oidc.SecretOf(oidc.Derive(a.Seed, "login", account.ID, a.browser.Session.Reveal(), byPassword.String()))
+func (a *asking) cookieFor(account identity.Account, proof factor.Proof) oidc.Secret {
+	return oidc.SecretOf(oidc.Derive(a.Seed, "login", account.ID, a.browser.Session.Reveal(), proof.String()))
 }
 
 // answerTwice answers a request again that the login of this browser's session answered less

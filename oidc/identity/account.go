@@ -30,7 +30,10 @@ type Account struct {
 	Setup     SetupTicket  `json:"setup,omitzero"`
 	// Authenticators has all authenticators except password and phone.
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
-	Barred         time.Time       `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
+	// Handle is the user handle under which authenticators keep the account's passkeys (WebAuthn
+	// section 5.4.3): random bytes, which never change. Empty: it never had a passkey.
+	Handle []byte    `json:"handle,omitempty"`
+	Barred time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
 	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
 	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`

@@ -17,8 +17,9 @@ type LoginKind string
 const (
 	byName    LoginKind = "name"
 	byPhone   LoginKind = "phone"
-	byCode    LoginKind = "code" // the number of a document, whatever its type: there is one input field
-	byNothing LoginKind = "none" // no possible login
+	byCode    LoginKind = "code"   // the number of a document, whatever its type: there is one input field
+	byNothing LoginKind = "none"   // no possible login
+	byHandle  LoginKind = "handle" // the user handle of passkeys: nobody types it
 )
 
 // Login is one possible reading of what was typed, folded.
@@ -150,8 +151,8 @@ func maskPhone(phone string) string {
 	return local[:3] + strings.Repeat("*", len(local)-7) + local[len(local)-4:]
 }
 
-// logins returns all logins that lead to an account: its login name, its phone, and the
-// numbers that the person holds today. A former number isn't among them, because today it
+// logins returns all logins that lead to an account: its login name, its phone, the numbers
+// that the person holds today, and the user handle of its passkeys. A former number isn't among them, because today it
 // may be somebody else's.
 func (a Account) logins(p Party, today party.Date) []Login {
 	var all []Login
@@ -165,6 +166,9 @@ func (a Account) logins(p Party, today party.Date) []Login {
 		if (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today) {
 			all = append(all, Login{byCode, foldCode(c.Value)})
 		}
+	}
+	if len(a.Handle) > 0 {
+		all = append(all, handleLogin(a.Handle))
 	}
 	return all
 }

@@ -25,6 +25,9 @@ const (
 	ReasonNoSecondFactor Reason = "no_second_factor" // this installation has no second factor
 	ReasonTooManyCodes   Reason = "too_many_codes"
 	ReasonTooManyTries   Reason = "too_many_tries"
+	// ReasonPasskeyRefused is the one answer to whatever is wrong with a passkey.
+	ReasonPasskeyRefused Reason = "passkey_refused"
+	ReasonPasskeyExpired Reason = "passkey_expired" // the page was open for too long, or answered before
 )
 
 // Error says why something was refused. It echoes no value. Reason is one of
@@ -39,7 +42,7 @@ const (
 //     password_common, password_personal, ticket_invalid
 //   - of a login: login_refused, too_many_tries, code_needed (see factor.Challenge);
 //     code_wrong, code_expired, no_phone, no_second_factor, too_many_codes,
-//     code_not_sent
+//     code_not_sent, passkey_refused, passkey_expired
 //   - busy and unavailable: nothing was decided, try again later
 type Error struct {
 	Reason Reason

@@ -339,7 +339,8 @@ func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*
 // authenticator, and returns its new cookie. The session keeps the proofs of factors that the
 // account still has. The account's other sessions, and tokens that clients got in this one, end
 // because of the change. account is the account after the change. It returns ErrNoSession if
-// there is no such session, or if the account changed again since.
+// there is no such session, if it rested on nothing but what was removed, or if the account
+// changed again since.
 func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.Account) (oidc.Secret, error) {
 	p.accounts.Drop(account.ID)
 	for try := 1; ; try++ {
@@ -349,6 +350,9 @@ func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.
 		}
 		has := factor.All().Of(account)
 		l.About.Factors = slices.DeleteFunc(l.About.Factors, func(f factor.Proof) bool { return !slices.Contains(has, f.Factor) })
+		if len(l.About.Factors) == 0 { // as of a login with the passkey that was removed, alone
+			return oidc.Secret{}, oidc.ErrNoSession
+		}
 		cookie := oidc.NewHandle()
 		l.Cookie, l.Seen, l.About.Since = cookie.Hash(), time.Now().UTC(), account.Secured
 		if l.State.Over(l.About.AuthTime, l.About.Since) != "" { // as by another change since

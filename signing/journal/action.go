@@ -59,6 +59,7 @@ const (
 	ActionCodeCheck      Action = "code.check"
 	ActionTOTPCheck      Action = "totp.check"
 	ActionRecoveryCheck  Action = "recovery_code.check"
+	ActionPasskeyCheck   Action = "passkey.check"
 	ActionNoticeSend     Action = "notice.send"
 	ActionSessionBegin   Action = "session.begin"
 	ActionSessionStepUp  Action = "session.step_up"
@@ -157,7 +158,7 @@ var actions = []Known{
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},
-	{ActionFactorAdd, Provider, "account", "An authenticator was added: an app, or recovery codes in place of those before."},
+	{ActionFactorAdd, Provider, "account", "An authenticator was added: a passkey, an app, or recovery codes in place of those before."},
 	{ActionFactorRename, Provider, "account", "An authenticator has another name."},
 	{ActionFactorRemove, Provider, "account", "An authenticator was removed: the account's other logins are over."},
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
@@ -167,6 +168,7 @@ var actions = []Known{
 	{ActionCodeCheck, Provider, "account", "A code was given."},
 	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},
 	{ActionRecoveryCheck, Provider, "account", "A recovery code was given; a right one is used up."},
+	{ActionPasskeyCheck, Provider, "account", "A passkey was used to log in; refused: passkey_unknown, passkey_wrong, passkey_copied (its sign count went back), passkey_expired, account_disabled, too_many_tries."},
 	{ActionNoticeSend, Provider, "account", "A person was told on their phone what was done with their account, or couldn't be."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},

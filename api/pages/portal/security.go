@@ -13,11 +13,13 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/passkey"
 )
 
 // Paths of the pages of somebody's account.
 const (
 	securityPath = "/security"
+	passkeyPath  = "/security/passkey"
 	appPath      = "/security/app"
 	recoveryPath = "/security/recovery"
 )
@@ -41,6 +43,8 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	changes := func(age time.Duration) needs { return needs{changesPassword, age} }
 	private("GET "+securityPath, needs{assurance: seesSessions}, s.page)
 	private("POST "+securityPath, changes(freshForm), s.change)
+	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
+	private("POST "+passkeyPath, changes(freshForm), s.addPasskey)
 	private("GET "+appPath, changes(freshPage), s.appPage)
 	private("POST "+appPath, changes(freshForm), s.addApp)
 	private("GET "+recoveryPath, changes(freshPage), s.recoveryPage)
@@ -80,6 +84,11 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 	for _, x := range a.Authenticators {
 		one := web.Authenticator{ID: x.ID, Name: x.Name, Added: x.Added}
 		switch factor.Name(x.Factor) {
+		case factor.Passkey:
+			if k, err := passkey.Open(&x); err == nil {
+				one.Used, one.Away = k.Used, k.BackedUp
+			}
+			view.Passkeys = append(view.Passkeys, one)
 		case factor.TOTP:
 			view.Apps = append(view.Apps, one)
 		case factor.RecoveryCode:

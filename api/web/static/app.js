@@ -133,6 +133,72 @@
     tick();
   });
 
+  // A passkey logs somebody in, or is made. Browsers that know none get no button.
+  each("form[data-passkey]", function (form) {
+    var say = form.dataset, making = say.passkey === "create";
+    var button = form.querySelector("[data-ask]"), told = form.querySelector("[data-told]");
+    // No authenticator keeps passkeys of a site that has a number for a name.
+    if (!window.PublicKeyCredential || !navigator.credentials || !say.options || /^[\d.]+$|^\[/.test(location.hostname)) { return; }
+    var bytes = function (text) {
+      var raw = atob(text.replace(/-/g, "+").replace(/_/g, "/")), all = new Uint8Array(raw.length);
+      for (var i = 0; i < raw.length; i += 1) { all[i] = raw.charCodeAt(i); }
+      return all.buffer;
+    };
+    var text = function (buffer) {
+      var raw = Array.prototype.map.call(new Uint8Array(buffer), function (b) { return String.fromCharCode(b); }).join("");
+      return btoa(raw).replace(/\+/g, "-").replace(/\//g, "_").replace(/[=]+$/, "");
+    };
+    var options = function () {
+      var o = JSON.parse(say.options);
+      o.challenge = bytes(o.challenge);
+      if (o.user) { o.user.id = bytes(o.user.id); }
+      (o.allowCredentials || []).concat(o.excludeCredentials || []).forEach(function (c) { c.id = bytes(c.id); });
+      return o;
+    };
+    var send = function (made) {
+      var from = made.response, response = { clientDataJSON: text(from.clientDataJSON) };
+      if (making) {
+        response.attestationObject = text(from.attestationObject);
+        response.transports = from.getTransports ? from.getTransports() : [];
+      } else {
+        response.authenticatorData = text(from.authenticatorData);
+        response.signature = text(from.signature);
+        if (from.userHandle) { response.userHandle = text(from.userHandle); }
+      }
+      form.querySelector("[data-answer]").value = JSON.stringify({
+        id: made.id, rawId: text(made.rawId), type: made.type, clientExtensionResults: {}, response: response
+      });
+      HTMLFormElement.prototype.submit.call(form);
+    };
+    var wrong = function (error) {
+      var why = error.name === "InvalidStateError" ? say.twice : error.name === "NotAllowedError" || error.name === "AbortError" ? say.cancelled : say.unsupported;
+      told.querySelector("div").textContent = why;
+      told.hidden = false;
+      button.disabled = false;
+    };
+    var listed = null; // ends the request whose passkeys the browser lists under a field
+    button.addEventListener("click", function () {
+      if (form.reportValidity && !form.reportValidity()) { return; }
+      if (listed) { listed.abort(); listed = null; }
+      told.hidden = true;
+      button.disabled = true;
+      navigator.credentials[making ? "create" : "get"]({ publicKey: options() }).then(send).catch(wrong);
+    });
+    window.addEventListener("pageshow", function () { button.disabled = false; });
+    var without = form.querySelector("[data-without]");
+    if (without) { without.hidden = true; }
+    form.hidden = button.hidden = false;
+    // What was just refused isn't offered again by itself.
+    if (!say.listed || !window.AbortController || !PublicKeyCredential.isConditionalMediationAvailable) { return; }
+    PublicKeyCredential.isConditionalMediationAvailable().then(function (can) {
+      if (!can || button.disabled) { return; }
+      listed = new AbortController();
+      // The person didn't ask for it: what goes wrong, or is ended, is no news.
+      navigator.credentials.get({ publicKey: options(), mediation: "conditional", signal: listed.signal }).then(send).catch(function () {});
+      setTimeout(function () { if (listed) { listed.abort(); } }, 280000); // later the answer is refused
+    }).catch(function () {});
+  });
+
   // A setup code comes in the fragment, which no server sees.
   each("form[data-ticket]", function (form) {
     var found = /^#(?:ticket=)?([A-Za-z0-9._-]{8,200})$/.exec(location.hash);

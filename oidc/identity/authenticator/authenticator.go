@@ -18,18 +18,20 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
 )
 
-// Config says what a Service works with. All of it is required but Issuer.
+// Config says what a Service works with. All of it is required but Passkeys and Issuer.
 type Config struct {
-	People  *identity.Service
-	Factors *factor.Service
-	Notices *notice.Notices
-	Vault   *vault.Vault
-	Journal identity.Journal
-	Issuer  string // what apps call this service; default: 一证
+	People   *identity.Service
+	Factors  *factor.Service
+	Notices  *notice.Notices
+	Vault    *vault.Vault
+	Passkeys *passkey.Service // nil: nobody adds one
+	Journal  identity.Journal
+	Issuer   string // what apps call this service; default: 一证
 }
 
 // Service changes people's authenticators. Its callers have seen that it is the owner who asks, by
@@ -63,6 +65,7 @@ const (
 
 // The names of what messages tell, in Chinese and English.
 var kinds = map[factor.Name][2]string{
+	factor.Passkey:      {"通行密钥", "passkey"},
 	factor.TOTP:         {"身份验证器", "authenticator app"},
 	factor.RecoveryCode: {"恢复码", "recovery codes"},
 }
@@ -110,11 +113,16 @@ func (s *Service) setup(ctx context.Context, o Owner, a *identity.Account, p pen
 	if err != nil {
 		return Setup{}, err
 	}
-	who := a.LoginName
-	if who == "" {
-		who = a.MaskedPhone()
+	return Setup{p.TOTP.Text(), p.TOTP.URI(s.c.Issuer, called(a)), base64.RawURLEncoding.EncodeToString(sealed)}, nil
+}
+
+// called is what people see of their account in an app, and where passkeys are chosen: it says
+// no more than a login page does.
+func called(a *identity.Account) string {
+	if a.LoginName != "" {
+		return a.LoginName
 	}
-	return Setup{p.TOTP.Text(), p.TOTP.URI(s.c.Issuer, who), base64.RawURLEncoding.EncodeToString(sealed)}, nil
+	return a.MaskedPhone()
 }
 
 // Resume shows a setup once more, as its form's token says it. *Error: setup_expired.

@@ -8,14 +8,12 @@ import (
 
 // The factors of which the rule must be able to speak before they are there.
 const (
-	passkey  Name = "passkey"
 	totp     Name = "totp"
 	recovery Name = "recovery"
 )
 
 // someday are the factors that there are, and those that are to come.
 var someday = slices.Concat(All(), Definitions{
-	{Name: passkey, Methods: []string{"swk"}, Kind: Held, Strength: oneFactor, Verified: resistant},
 	{Name: totp, Methods: []string{"otp"}, Kind: Held, Strength: oneFactor},
 	{Name: recovery, Methods: []string{"otp"}, Kind: Held, Strength: oneFactor},
 })
@@ -25,8 +23,8 @@ var (
 	code      = Proof{Factor: PhoneCode}
 	byLink    = Proof{Factor: Password, Phone: accountPhone} // a password whose link came by the phone
 	elsewhere = Proof{Factor: PhoneCode, Phone: "work"}
-	key       = Proof{Factor: passkey}
-	keyUV     = Proof{Factor: passkey, Verified: true}
+	key       = Proof{Factor: Passkey}
+	keyUV     = Proof{Factor: Passkey, Verified: true}
 	otp       = Proof{Factor: totp}
 	spare     = Proof{Factor: recovery}
 )
@@ -74,7 +72,7 @@ func TestAssurance(t *testing.T) {
 
 // TestFurther: what somebody is asked for next.
 func TestFurther(t *testing.T) {
-	every := []Name{Password, PhoneCode, passkey, totp, recovery}
+	every := []Name{Password, PhoneCode, Passkey, totp, recovery}
 	for _, tt := range []struct {
 		name   string
 		proofs []Proof
@@ -84,9 +82,9 @@ func TestFurther(t *testing.T) {
 	}{
 		{"a code beside a password", []Proof{pwd}, []Name{Password, PhoneCode}, 2, []Name{PhoneCode}},
 		{"nothing that would do", []Proof{pwd}, []Name{Password}, 2, nil},
-		{"only what is known beside a code", []Proof{code}, every, 2, []Name{Password, passkey}},
-		{"not by the same phone", []Proof{byLink}, every, 2, []Name{passkey, totp, recovery}},
-		{"only a passkey resists phishing", []Proof{pwd, code}, every, 3, []Name{passkey}},
+		{"only what is known beside a code", []Proof{code}, every, 2, []Name{Password, Passkey}},
+		{"not by the same phone", []Proof{byLink}, every, 2, []Name{Passkey, totp, recovery}},
+		{"only a passkey resists phishing", []Proof{pwd, code}, every, 3, []Name{Passkey}},
 	} {
 		if got := someday.Further(tt.proofs, tt.has, tt.need); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -95,7 +93,7 @@ func TestFurther(t *testing.T) {
 }
 
 func TestMost(t *testing.T) {
-	if now, then := All().Most(), someday.Most(); now != twoFactors || then != resistant {
+	if now, then := All().Most(), someday.Most(); now != resistant || then != resistant {
 		t.Errorf("logins reach %d, and will reach %d", now, then)
 	}
 }
@@ -110,7 +108,7 @@ func TestMethods(t *testing.T) {
 		{"a password", []Proof{pwd}, []string{"pwd"}},
 		{"a password and a code", []Proof{pwd, code}, []string{"pwd", "sms", "mfa"}},
 		{"two that are held", []Proof{code, otp}, []string{"sms", "otp"}},
-		{"a passkey with user verification", []Proof{keyUV}, []string{"swk", "mfa"}},
+		{"a passkey with user verification", []Proof{keyUV}, []string{"swk", "user", "mfa"}},
 	} {
 		if got := someday.Methods(tt.proofs); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -129,7 +127,7 @@ func TestStoredForm(t *testing.T) {
 	if after, err := json.Marshal(proofs); err != nil || string(after) != before {
 		t.Errorf("%s is written as %s, %v", before, after, err)
 	}
-	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: passkey, Verified: true, Phone: "work"}} {
+	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: Passkey, Verified: true, Phone: "work"}} {
 		text, _ := p.MarshalText()
 		var back Proof
 		if err := back.UnmarshalText(text); err != nil || back != p {

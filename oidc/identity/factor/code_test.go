@@ -21,7 +21,7 @@ func TestCode(t *testing.T) {
 		a := w.Zhang(t)
 		sent, err := w.SendCode(t.Context(), a.ID, "session", "zh-CN", "r")
 		identitytest.IsReason(t, "sending", err, "")
-		if sent != (factor.Begun{"138****8000", time.Minute}) {
+		if sent != (factor.Begun{Phone: "138****8000", Again: time.Minute}) {
 			t.Errorf("sent %+v", sent)
 		}
 		m := w.SMS.Last(t)
@@ -121,7 +121,7 @@ func TestCodeAgain(t *testing.T) {
 		send("session")
 		first := w.SMS.Last(t).Code
 		time.Sleep(20 * time.Second)
-		if s := send("session"); s != (factor.Begun{"138****8000", 40 * time.Second}) || w.SMS.Count() != 1 {
+		if s := send("session"); s != (factor.Begun{Phone: "138****8000", Again: 40 * time.Second}) || w.SMS.Count() != 1 {
 			t.Errorf("asked again too soon: %+v, %d messages", s, w.SMS.Count())
 		}
 		time.Sleep(40 * time.Second)

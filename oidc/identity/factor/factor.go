@@ -51,6 +51,7 @@ func All() Definitions { return all }
 
 var all = Definitions{
 	byPassword,
+	byPasskey,
 	byTOTP,
 	byPhone,
 	byRecovery,

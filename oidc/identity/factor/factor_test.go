@@ -77,9 +77,17 @@ func TestBeginAndFinish(t *testing.T) {
 		a := w.Zhang(t)
 		app := w.AddApp(t, a)
 		codes := w.MakeCodes(t, a)
+		device, asked := w.AddPasskey(t, a), ""
 		answers := map[factor.Name]func() string{
 			factor.Password:  func() string { return identitytest.Password },
 			factor.PhoneCode: func() string { return w.SMS.Last(t).Code },
+			factor.Passkey: func() string {
+				answer, err := device.Get(asked)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return answer
+			},
 			factor.TOTP: func() string {
 				time.Sleep(30 * time.Second) // for another code than the one before
 				return app()
@@ -98,7 +106,8 @@ func TestBeginAndFinish(t *testing.T) {
 			login := factor.Login{Account: a.ID, Binding: "session", Address: identitytest.Here, RequestID: "r"}
 			begun, err := w.Begin(t.Context(), d.Name, login)
 			identitytest.IsReason(t, "beginning", err, "")
-			if (begun.Phone != "") != d.Phone {
+			asked = begun.Options
+			if (begun.Phone != "") != d.Phone || (asked != "") != (d.Name == factor.Passkey) {
 				t.Errorf("%s begins with %+v", d.Name, begun)
 			}
 			if p, err := w.Finish(t.Context(), d.Name, login, "no such answer"); err == nil || p != (factor.Proof{}) {
@@ -106,11 +115,12 @@ func TestBeginAndFinish(t *testing.T) {
 			}
 			p, err := w.Finish(t.Context(), d.Name, login, answers[d.Name]())
 			identitytest.IsReason(t, "finishing", err, "")
-			if p != (factor.Proof{Factor: d.Name}) {
+			if p != (factor.Proof{Factor: d.Name, Verified: d.Verified > 0}) {
 				t.Errorf("%s proves %v", d.Name, p)
 			}
 			w.FailRecord = errors.New("the disk is full")
 			again, _ := w.Begin(t.Context(), d.Name, factor.Login{Account: a.ID, Binding: "another"})
+			asked = again.Options
 			if p, err := w.Finish(t.Context(), d.Name, factor.Login{Account: a.ID, Binding: "another", Address: identitytest.Here}, answers[d.Name]()); err == nil || p != (factor.Proof{}) {
 				t.Errorf("%s: without its event it proves %v, %v (begun %+v)", d.Name, p, err, again)
 			}

@@ -54,9 +54,9 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	if err != nil && !errors.Is(err, identity.ErrGone) {
 		return Begun{}, err
 	}
-	sent := Begun{a.MaskedPhone(), codeAgain}
+	sent := Begun{Phone: a.MaskedPhone(), Again: codeAgain}
 	if age := now.Sub(before.Sent); err == nil && !before.Used && age < codeAgain {
-		return Begun{sent.Phone, codeAgain - age}, nil
+		return Begun{Phone: sent.Phone, Again: codeAgain - age}, nil
 	}
 	// Of simultaneous requests one sends a code.
 	gap, err := p.count(ctx, ofCodeGap, now, l.Account, l.Binding, before.ID)

@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -41,15 +42,19 @@ type Login struct {
 type Begun struct {
 	Phone string        // the masked phone to which something was sent, for the page; empty: nothing was sent
 	Again time.Duration // how long to wait before the next Begin
+	// Options is what the page asks the browser for, as JSON; see
+	// [passkey.Service].RequestJSON. Empty: nothing.
+	Options string
 }
 
-// Config says what a Service works with. All fields are needed except Sender and Log.
+// Config says what a Service works with. All fields are needed except Passkeys, Sender and Log.
 type Config struct {
 	People    *identity.Service
 	Passwords *password.Hasher
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
-	Sender    notice.Sender // sends one-time codes; nil: there are none
+	Passkeys  *passkey.Service // nil: nobody logs in with one
+	Sender    notice.Sender    // sends one-time codes; nil: there are none
 	Notices   *notice.Notices
 	Journal   identity.Journal
 	Log       *slog.Logger // default: discards
@@ -78,6 +83,7 @@ func (t *tools) proved(ctx context.Context, l Login, action journal.Action, err 
 // Service proves factors. Safe for concurrent use.
 type Service struct {
 	passwords *passwords
+	passkeys  *passkeys
 	devices   *device.Devices
 	factors   map[Name]Factor
 }
@@ -92,7 +98,7 @@ func New(c Config) (*Service, error) {
 	}
 	counters, devices := &counters{c.Ephemeral, c.Vault, c.Log}, device.New(c.Vault)
 	t := &tools{c, counters, &limiter{counters, devices, c.Sender != nil}, &codes{counters}}
-	s := &Service{passwords: &passwords{t}, devices: devices, factors: map[Name]Factor{}}
+	s := &Service{passwords: &passwords{t}, passkeys: &passkeys{t}, devices: devices, factors: map[Name]Factor{}}
 	for _, d := range All() {
 		s.factors[d.Name] = d.prover(t)
 	}

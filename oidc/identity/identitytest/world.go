@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/passkey/passkeytest"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/signing"
@@ -177,6 +178,9 @@ func NewWorldAt(t testing.TB, cost password.Config) *World {
 	return w
 }
 
+// URL is the service's.
+const URL = "https://id.example"
+
 // Cheap is the cost of hashes in tests.
 var Cheap = password.Config{Memory: 64, Time: 1}
 
@@ -196,7 +200,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 		t.Fatal(err)
 	}
 	c := people.Config{
-		Parties: w.Memory, Accounts: w.Memory, Ephemeral: w.Memory, Vault: vault, Sender: w.SMS, Hashing: Cheap,
+		Parties: w.Memory, Accounts: w.Memory, Ephemeral: w.Memory, Vault: vault, Sender: w.SMS, Hashing: Cheap, URL: URL,
 		Journal: journal.NewRecorder(journal.Config{Log: journal.Provider, Store: w.Memory, Reason: identity.ReasonOf}),
 		Proofer: register{"张小䶮": ZhangCode, "李建国": LiCode, "John Smith": GuestCode},
 	}
@@ -273,6 +277,25 @@ func (w *World) AddApp(t testing.TB, a identity.Account) func() string {
 		t.Fatal(err)
 	}
 	return code
+}
+
+// AddPasskey adds a passkey to an account, and returns the authenticator that has it.
+func (w *World) AddPasskey(t testing.TB, a identity.Account) *passkeytest.Authenticator {
+	t.Helper()
+	device := passkeytest.New(URL)
+	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	setup, err := w.Authenticators.PreparePasskey(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := device.Create(setup.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Authenticators.AddPasskey(t.Context(), o, setup.Token, "我的手机", answer); err != nil {
+		t.Fatal(err)
+	}
+	return device
 }
 
 // MakeCodes makes recovery codes for an account in place of those that it has.

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/vault"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	Vault     *vault.Vault
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
+	URL       string                   // the public URL, of which passkeys are; empty: there are none
 	Journal   identity.Journal         // required
 	Hashing   password.Config          // what hashes of passwords cost
 	Log       *slog.Logger             // default: discards
@@ -49,15 +51,22 @@ func New(c Config) (*People, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	var passkeys *passkey.Service
+	if c.URL != "" {
+		if passkeys, err = passkey.New(passkey.Config{URL: c.URL, Vault: c.Vault, Ephemeral: c.Ephemeral}); err != nil {
+			return nil, err
+		}
+	}
 	notices := notice.New(c.Sender, c.Journal, log)
 	p.Factors, err = factor.New(factor.Config{
-		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Sender: c.Sender, Notices: notices, Journal: c.Journal, Log: log,
+		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Passkeys: passkeys, Sender: c.Sender, Notices: notices,
+		Journal: c.Journal, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.Authenticators, err = authenticator.New(authenticator.Config{
-		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Journal: c.Journal,
+		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Passkeys: passkeys, Journal: c.Journal,
 	})
 	if err != nil {
 		return nil, err

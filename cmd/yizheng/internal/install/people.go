@@ -34,7 +34,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
-		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
+		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,144 @@
+package authenticator
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"slices"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/passkey"
+	"yizheng.internal/signing/journal"
+	"yizheng.internal/signing/vault"
+)
+
+// PasskeySetup is what a page needs to add a passkey.
+type PasskeySetup struct {
+	Options string // for the browser; see [passkey.Service].CreationJSON
+	Token   string // the form that finishes carries it
+}
+
+// pendingPasskey is what a form carries, sealed, until a passkey is added: nothing is stored of it.
+type pendingPasskey struct {
+	Handle []byte    `json:"handle"` // the account's, or the one that it gets with its first passkey
+	Until  time.Time `json:"until"`
+}
+
+func (o *Owner) passkeyPlace() vault.Place {
+	return vault.Place{Table: "forms", Row: o.Account + "." + o.Session, Column: "passkey"}
+}
+
+func (o *Owner) passkeyBinding() string { return o.Account + "." + o.Session }
+
+// PreparePasskey begins to add a passkey of the owner's. *Error: authenticator_limit,
+// passkey_unsupported.
+func (s *Service) PreparePasskey(ctx context.Context, o Owner) (PasskeySetup, error) {
+	if s.c.Passkeys == nil {
+		return PasskeySetup{}, &identity.Error{Reason: "passkey_unsupported", Detail: "Passkeys can't be used here."}
+	}
+	a, err := s.c.People.Account(ctx, o.Account)
+	if err != nil {
+		return PasskeySetup{}, err
+	}
+	if err := checkRoom(&a, factor.Passkey); err != nil {
+		return PasskeySetup{}, err
+	}
+	p := pendingPasskey{a.Handle, time.Now().Add(setupLife)}
+	if len(p.Handle) == 0 {
+		p.Handle = identity.NewHandle()
+	}
+	return s.passkeySetup(ctx, o, &a, p)
+}
+
+func (s *Service) passkeySetup(ctx context.Context, o Owner, a *identity.Account, p pendingPasskey) (PasskeySetup, error) {
+	challenge, err := s.c.Passkeys.CreationChallenge(ctx, o.passkeyBinding())
+	if err != nil {
+		return PasskeySetup{}, err
+	}
+	options, err := s.c.Passkeys.CreationJSON(challenge, passkey.Owner{Handle: p.Handle, Name: called(a)}, passkey.Of(a))
+	if err != nil {
+		return PasskeySetup{}, err
+	}
+	sealed, err := s.c.Vault.SealJSON(ctx, o.passkeyPlace(), p)
+	if err != nil {
+		return PasskeySetup{}, err
+	}
+	return PasskeySetup{options, base64.RawURLEncoding.EncodeToString(sealed)}, nil
+}
+
+// openPasskey opens a form's token.
+func (s *Service) openPasskey(ctx context.Context, o Owner, token string) (p pendingPasskey, err error) {
+	expired := &identity.Error{Reason: "setup_expired", Detail: "The page was open for too long. Begin anew."}
+	sealed, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(sealed) > 1<<10 || s.c.Passkeys == nil {
+		return pendingPasskey{}, expired
+	}
+	if err := s.c.Vault.OpenJSON(ctx, o.passkeyPlace(), sealed, &p); err != nil { // another session's, or nobody's
+		expired.Err = err
+		return pendingPasskey{}, expired
+	}
+	if !time.Now().Before(p.Until) {
+		return pendingPasskey{}, expired
+	}
+	return p, nil
+}
+
+// AddPasskey adds the passkey that a browser made for a setup, under a name; answer is the
+// browser's, as [passkey.ReadCreated] reads it. The form sent twice adds it once. The owner is
+// told; nothing that is logged in ends. *Error: passkey_refused, passkey_expired, setup_expired,
+// name_invalid, authenticator_limit, session_over, too_many_tries, unavailable.
+func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer string) error {
+	p, err := s.openPasskey(ctx, o, token)
+	if err != nil {
+		return err
+	}
+	if name, err = checkName(name); err != nil {
+		return err
+	}
+	created, err := passkey.ReadCreated(answer)
+	if err != nil {
+		return refusedPasskey(err)
+	}
+	if a, err := s.c.People.Account(ctx, o.Account); err != nil || hasPasskey(&a, created.ID()) {
+		return err // it was added by the same form
+	}
+	if err := s.c.Factors.CountChange(ctx, o.Account); err != nil {
+		return err
+	}
+	k, err := s.c.Passkeys.Register(ctx, o.passkeyBinding(), created)
+	if err != nil {
+		return refusedPasskey(err)
+	}
+	account, err := s.change(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
+		if len(a.Handle) == 0 {
+			a.Handle = p.Handle
+		}
+		if !bytes.Equal(a.Handle, p.Handle) { // another page added the first passkey meanwhile: this one couldn't be found
+			return &identity.Error{Reason: "setup_expired", Detail: "Another passkey was added meanwhile. Begin anew."}
+		}
+		if err := checkRoom(a, factor.Passkey); err != nil {
+			return err
+		}
+		return put(a, factor.Passkey, name, k)
+	})
+	if err == nil {
+		s.c.Notices.Tell(ctx, account, notice.AuthenticatorAdded, kind(factor.Passkey, o.Language), o.Language, o.RequestID)
+	}
+	return err
+}
+
+// refusedPasskey is what the owner is told of a passkey that can't be added.
+func refusedPasskey(err error) error {
+	err = factor.PasskeyError(err)
+	if identity.ReasonOf(err) == string(factor.ReasonPasskeyWrong) {
+		return &identity.Error{Reason: identity.ReasonPasskeyRefused, Detail: "The passkey can't be added. Try again, or use another device.", Err: err}
+	}
+	return err
+}
+
+func hasPasskey(a *identity.Account, id []byte) bool {
+	return slices.ContainsFunc(passkey.Of(a), func(k passkey.Passkey) bool { return bytes.Equal(k.ID, id) })
+}

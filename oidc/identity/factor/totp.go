@@ -93,7 +93,7 @@ func (p *totps) Begin(context.Context, Login) (Begun, error) { return Begun{}, n
 // code_wrong; too_many_tries after five wrong ones in an hour or fifteen in a day (Retry is set); login_refused
 // for a disabled account; unavailable.
 func (p *totps) Finish(ctx context.Context, l Login, code string) (Proof, error) {
-	if code = foldDigits(code); !sixDigits(code) {
+	if code = foldDigits(code); len(code) != totpDigits || strings.Trim(code, "0123456789") != "" { // that is no try
 		err := p.proved(ctx, l, journal.ActionTOTPCheck, wrongCode("A code of the app has six digits."))
 		return Proof{}, err
 	}
@@ -102,11 +102,6 @@ func (p *totps) Finish(ctx context.Context, l Login, code string) (Proof, error)
 		return Proof{}, err
 	}
 	return Proof{Factor: TOTP}, nil
-}
-
-// sixDigits reports whether a code could be one that an app shows. If not, it is no try.
-func sixDigits(code string) bool {
-	return len(code) == totpDigits && strings.Trim(code, "0123456789") == ""
 }
 
 // takeTOTP takes a code that one of the account's apps shows.

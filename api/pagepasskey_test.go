@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/oidc"
@@ -67,6 +68,23 @@ func TestPasskey(t *testing.T) {
 		t.Errorf("the person is told %v", s.phone.told)
 	}
 	shows(t, other.Get(s.url+"/sessions"), 200, "/sessions") // adding ends nothing
+	// From now on ways to log in are changed by a passkey alone, whatever codes were typed.
+	q := b.Get(s.url + appPage)
+	for range 50 { // until what was read of the account is read anew
+		if q.URL.Path == codePath {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		q = b.Get(s.url + appPage)
+	}
+	shows(t, q, 200, codePath)
+	says(t, q, "通行密钥验证")
+	if q.Has("use-sms") {
+		t.Error("a code by message would do")
+	}
+	if strings.Contains(b.Get(s.url+accountPage).Body, `value="remove"`) {
+		t.Error("the page of a login without the passkey has its form")
+	}
 
 	sent := len(s.phone.codes)
 	fresh := s.browser(t)
@@ -92,7 +110,7 @@ func TestPasskey(t *testing.T) {
 		t.Errorf("the ID token says %s", got)
 	}
 
-	p = b.Get(s.url + accountPage)
+	p = by(t, b.Get(s.url+"/security/change"), device)
 	p = p.Press("remove-" + authenticatorID(t, p))
 	shows(t, p, 200, accountPage)
 	says(t, p, "已删除")

@@ -179,8 +179,10 @@ type Session struct {
 	Account   string // account id
 	Party     identity.Party
 	Assurance factor.Assurance
-	AuthTime  time.Time // when they logged in
-	Since     time.Time // when this session ended all others of the account, and went on; zero: never
+	Strength  factor.Assurance // of the proofs, however well the person was proofed
+	Reach     factor.Assurance // the strength of a login with all that the account has
+	AuthTime  time.Time        // when they logged in
+	Since     time.Time        // when this session ended all others of the account, and went on; zero: never
 	Created   time.Time
 	Seen      time.Time
 	Address   string // the address from which it began

@@ -143,7 +143,8 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 type Page struct {
 	Path      string // with its query
 	Assurance factor.Assurance
-	Fresh     time.Duration // the greatest age of the login; 0: any
+	Strength  factor.Assurance // of the proofs, however well the person was proofed
+	Fresh     time.Duration    // the greatest age of the login; 0: any
 }
 
 // Visit begins a login for a page of our own site, and returns what comes next.
@@ -155,7 +156,7 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
-	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Assurance: page.Assurance}
+	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Assurance: page.Assurance, Strength: page.Strength}
 	if page.Fresh > 0 {
 		a.Request.MaxAge = new(int64(page.Fresh / time.Second))
 	}
@@ -332,7 +333,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 		return "", &oidc.Error{Code: oidc.LoginRequired, Description: "the person who logged in is not the one that id_token_hint names", Reason: "hint_mismatch"}
 	}
 	need := a.need()
-	if l.Assurance() >= need {
+	if l.Assurance() >= need && l.Strength() >= r.Strength {
 		return oidc.StepDone, nil
 	}
 	switch {
@@ -341,7 +342,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	case need > factor.All().Most():
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
 	}
-	if a.further = factor.All().Further(l.About.Factors, l.State.Factors, need); len(a.further) == 0 {
+	if a.further = factor.All().Further(l.About.Factors, l.State.Factors, max(need, r.Strength)); len(a.further) == 0 {
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
 	}
 	return oidc.StepSecondFactor, nil

@@ -42,6 +42,15 @@ type Account struct {
 	Revision int64     `json:"-"` // counts updates, from 1
 }
 
+// Secure notes that an authenticator is removed or replaced now. The time that it keeps never goes
+// back, whatever the clocks of nodes show.
+func (a *Account) Secure(now time.Time) {
+	if now = now.UTC(); !now.After(a.Secured) {
+		now = a.Secured.Add(time.Microsecond)
+	}
+	a.Secured = now
+}
+
 // Standing is what of an account ends what was logged in to it.
 type Standing struct {
 	Disabled bool      // or deleted

@@ -175,7 +175,8 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 	err = s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
 		a, err = s.Change(ctx, account, func(a *Account) error {
 			if former = a.Phone; former != phone {
-				a.Phone, a.Secured = phone, time.Now().UTC()
+				a.Phone = phone
+				a.Secure(time.Now())
 			}
 			return nil
 		})

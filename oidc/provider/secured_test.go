@@ -11,6 +11,8 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/session"
 )
 
 // The session in which an authenticator was replaced goes on under a new cookie, with its login's
@@ -38,7 +40,7 @@ func TestSecured(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := authenticator.Owner{Account: zhang.ID, Session: before.ID, AuthTime: before.AuthTime, Since: since}
+			o := authenticator.Owner{Account: zhang.ID, Session: before.ID, AuthTime: before.AuthTime, Since: since, Strength: before.Strength}
 			made, err := w.people.Authenticators.MakeRecoveryCodes(t.Context(), o, authenticator.RecoveryID(&now))
 			if err != nil {
 				t.Fatal(err)
@@ -48,12 +50,12 @@ func TestSecured(t *testing.T) {
 		make(time.Time{})
 		changed := make(time.Time{})
 		for name, wrong := range map[string]oidc.Browser{"another person's session": li.Browser, "no session": w.browser().Browser} {
-			if _, err := w.Secured(t.Context(), wrong, changed); !errors.Is(err, oidc.ErrNoSession) {
+			if _, err := w.Secured(t.Context(), wrong, changed, factor.RecoveryCode); !errors.Is(err, oidc.ErrNoSession) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		old := *b
-		cookie, err := w.Secured(t.Context(), b.Browser, changed)
+		cookie, err := w.Secured(t.Context(), b.Browser, changed, factor.RecoveryCode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,6 +109,30 @@ func TestVisitFresh(t *testing.T) {
 			if err != nil || step.Kind != test.kind {
 				t.Errorf("%v later comes %s, %v; want %s", test.after, step.Kind, err, test.kind)
 			}
+		}
+	})
+}
+
+// A login that was checked before something was removed doesn't begin after it: it might rest on
+// what was removed.
+func TestSecuredBeforeItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		checked, err := w.people.Account(t.Context(), w.zhang.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		after, err := w.people.Authenticators.ChangePhone(t.Context(), "cli", w.zhang.ID, "", "zh-CN")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proof := factor.Proof{Factor: factor.Passkey, Verified: true}
+		if _, _, err := w.Start(t.Context(), w.browser().Browser, checked, oidc.NewHandle(), proof); !errors.Is(err, session.ErrOvertaken) {
+			t.Errorf("a login of before: %v", err)
+		}
+		if _, _, err := w.Start(t.Context(), w.browser().Browser, after, oidc.NewHandle(), proof); err != nil {
+			t.Errorf("a login of now: %v", err)
 		}
 	})
 }

@@ -55,6 +55,7 @@ type Request struct {
 	Prompts   []string         `json:"prompts,omitempty"`
 	MaxAge    *int64           `json:"max_age,omitempty"` // seconds
 	Assurance factor.Assurance `json:"assurance,omitempty"`
+	Strength  factor.Assurance `json:"strength,omitempty"` // of the proofs alone; of pages of our own
 	LoginHint string           `json:"login_hint,omitempty"`
 	UILocales []string         `json:"ui_locales,omitempty"`
 	Hint      string           `json:"hint,omitempty"` // the subject that the id_token_hint names

@@ -51,6 +51,9 @@ func (l *Login) Assurance() factor.Assurance {
 	return factor.All().Assurance(l.State.Proofing, l.About.Factors)
 }
 
+// Strength returns how strong the login's proofs are, however well the person was proofed.
+func (l *Login) Strength() factor.Assurance { return factor.All().Strength(l.About.Factors) }
+
 // SID returns the session's id at a client (OpenID Connect Back-Channel Logout section
 // 2.1). Two clients can't tell that their ids belong to the same session.
 func (l *Login) SID(client string) string { return oidc.Derive(l.About.Seed, "sid", client)[:22] }
@@ -184,8 +187,9 @@ func (p *Service) Same(ctx context.Context, cookie oidc.Secret, account identity
 	return p.twice(ctx, cookie, account.ID)
 }
 
-// ErrOvertaken says that an account's password was changed after the account was read.
-var ErrOvertaken = errors.New("the account's password was changed meanwhile")
+// ErrOvertaken says that an account's password was changed, or an authenticator removed, after the
+// account was read.
+var ErrOvertaken = errors.New("the account's password or authenticators were changed meanwhile")
 
 // admit returns the state of an account that was read for a login. Errors: ErrOvertaken.
 func (p *Service) admit(ctx context.Context, account identity.Account) (AccountState, error) {
@@ -196,7 +200,7 @@ func (p *Service) admit(ctx context.Context, account identity.Account) (AccountS
 		return AccountState{}, err
 	case state.Disabled || state.Party != account.Party:
 		return AccountState{}, fmt.Errorf("logging in to account %s: it is disabled", account.ID)
-	case !state.Password.Equal(account.Password.Set): // the password changed after the check
+	case !state.Password.Equal(account.Password.Set), !state.Secured.Equal(account.Secured): // something was changed or removed after the check
 		return AccountState{}, ErrOvertaken
 	}
 	return state, nil
@@ -336,12 +340,12 @@ func (p *Service) StepUp(ctx context.Context, b oidc.Browser, f factor.Proof) (*
 }
 
 // Secured lets the session go on in which somebody has just removed or replaced an
-// authenticator, and returns its new cookie. The session keeps the proofs of factors that the
-// account still has. The account's other sessions, and tokens that clients got in this one, end
-// because of the change. account is the account after the change. It returns ErrNoSession if
-// there is no such session, if it rested on nothing but what was removed, or if the account
-// changed again since.
-func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.Account) (oidc.Secret, error) {
+// authenticator of a factor, and returns its new cookie. The session keeps the proofs of other
+// factors that the account still has: which of two passkeys proved something isn't known. The
+// account's other sessions, and tokens that clients got in this one, end because of the change.
+// account is the account after the change. It returns ErrNoSession if there is no such session,
+// if it rested on nothing but that factor, or if the account changed again since.
+func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.Account, removed factor.Name) (oidc.Secret, error) {
 	p.accounts.Drop(account.ID)
 	for try := 1; ; try++ {
 		l, err := p.own(ctx, b, account.ID)
@@ -349,7 +353,7 @@ func (p *Service) Secured(ctx context.Context, b oidc.Browser, account identity.
 			return oidc.Secret{}, err
 		}
 		has := factor.All().Of(account)
-		l.About.Factors = slices.DeleteFunc(l.About.Factors, func(f factor.Proof) bool { return !slices.Contains(has, f.Factor) })
+		l.About.Factors = slices.DeleteFunc(l.About.Factors, func(f factor.Proof) bool { return f.Factor == removed || !slices.Contains(has, f.Factor) })
 		if len(l.About.Factors) == 0 { // as of a login with the passkey that was removed, alone
 			return oidc.Secret{}, oidc.ErrNoSession
 		}

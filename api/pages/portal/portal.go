@@ -102,11 +102,20 @@ const (
 // needs says who may see a page.
 type needs struct {
 	assurance factor.Assurance
+	strongest bool          // with the strongest that the account has (NIST SP 800-63B-4 section 4.1.2)
 	age       time.Duration // how long ago they logged in at the most; 0: it doesn't matter
 }
 
 func (n needs) metBy(who oidc.Session) bool {
-	return who.Assurance >= n.assurance && (n.age == 0 || time.Since(who.AuthTime) < n.age)
+	return who.Assurance >= n.assurance && who.Strength >= n.strength(who) && (n.age == 0 || time.Since(who.AuthTime) < n.age)
+}
+
+// strength returns how strong the proofs of somebody's login must be.
+func (n needs) strength(who oidc.Session) factor.Assurance {
+	if !n.strongest {
+		return 0
+	}
+	return who.Reach
 }
 
 // private is page for somebody who is logged in as it needs. Whoever isn't logs in first, and
@@ -126,7 +135,7 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		}
 		v.Bind()
 		here := pages.LocalPath(v.R.URL.RequestURI())
-		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Assurance: n.assurance, Fresh: n.age}, v.Browser)
+		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Assurance: n.assurance, Strength: n.strength(who), Fresh: n.age}, v.Browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
 			return problem.Refuse(http.StatusForbidden, "assurance", "")

@@ -40,7 +40,6 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	private := func(pattern string, n needs, h func(v *pages.Visit, who oidc.Session) error) {
 		handle(pattern, s.p.private(n, "security", h))
 	}
-	changes := func(age time.Duration) needs { return needs{changesPassword, age} }
 	private("GET "+securityPath, needs{assurance: seesSessions}, s.page)
 	private("POST "+securityPath, changes(freshForm), s.change)
 	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
@@ -52,9 +51,14 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	private("GET /security/change", changes(freshPage), func(v *pages.Visit, _ oidc.Session) error { return v.Redirect(securityPath) })
 }
 
+// changes is what it needs to change how somebody logs in.
+func changes(age time.Duration) needs {
+	return needs{assurance: changesPassword, strongest: true, age: age}
+}
+
 // owner is who is logged in, as they change their authenticators.
 func owner(v *pages.Visit, who oidc.Session) authenticator.Owner {
-	return authenticator.Owner{Account: who.Account, Session: who.ID, AuthTime: who.AuthTime, Since: who.Since, Language: string(v.Lang), RequestID: v.Browser.RequestID}
+	return authenticator.Owner{Account: who.Account, Session: who.ID, AuthTime: who.AuthTime, Since: who.Since, Strength: who.Strength, Language: string(v.Lang), RequestID: v.Browser.RequestID}
 }
 
 // page shows the account.
@@ -71,7 +75,7 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 	view := web.Security{
 		Form: v.Token(purposeSecurity), Problem: wrong, User: who.Party.Name, LoginName: a.LoginName, Phone: a.MaskedPhone(),
 		Level: a.Proofing.Level, Method: a.Proofing.Method, Source: a.Proofing.Source, Proofed: a.Proofing.At, Password: a.Password.Set,
-		Fresh: who.Assurance >= changesPassword && time.Since(who.AuthTime) < freshPage,
+		Fresh: changes(freshPage).metBy(who),
 	}
 	view.Form.Action = securityPath // also where the page is shown in answer to another's form
 	view.Bare = a.Phone == "" && len(a.Authenticators) == 0
@@ -116,11 +120,11 @@ func (s security) change(v *pages.Visit, who oidc.Session) error {
 		v.Notify("authenticator_renamed")
 		return v.Redirect(securityPath)
 	}
-	account, err := s.p.c.Authenticators.Remove(ctx, owner(v, who), id)
+	account, removed, err := s.p.c.Authenticators.Remove(ctx, owner(v, who), id)
 	if err != nil {
 		return s.refused(v, who, err)
 	}
-	if err := s.secured(v, account); err != nil {
+	if err := s.secured(v, account, removed); err != nil {
 		return err
 	}
 	v.Notify("authenticator_removed")
@@ -153,8 +157,8 @@ func (s security) problem(e *identity.Error) (status int, key string) {
 }
 
 // secured has this session go on though the account's others are over.
-func (s security) secured(v *pages.Visit, account identity.Account) error {
-	cookie, err := s.p.c.Sessions.Secured(v.R.Context(), v.Browser, account)
+func (s security) secured(v *pages.Visit, account identity.Account, removed factor.Name) error {
+	cookie, err := s.p.c.Sessions.Secured(v.R.Context(), v.Browser, account, removed)
 	if errors.Is(err, oidc.ErrNoSession) { // as by a change in another tab, just now
 		v.DropSession()
 		return nil
@@ -258,7 +262,7 @@ func (s security) makeRecovery(v *pages.Visit, who oidc.Session) error {
 	} else if err != nil {
 		return s.refused(v, who, err)
 	}
-	if made.Ended && s.secured(v, made.Account) != nil {
+	if made.Ended && s.secured(v, made.Account, factor.RecoveryCode) != nil {
 		v.DropSession() // the codes are made, and must be seen
 	}
 	return v.Show(http.StatusOK, web.Recovery{Codes: made.Codes, Made: time.Now()})

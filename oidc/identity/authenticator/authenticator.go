@@ -49,11 +49,12 @@ func New(c Config) (*Service, error) {
 
 // Owner is who changes their authenticators.
 type Owner struct {
-	Account   string    // its id
-	Session   string    // its id: what was begun in one isn't finished in another
-	AuthTime  time.Time // when they logged in in it
-	Since     time.Time // as of [oidc.Session]; zero: never
-	Language  string    // of messages, such as zh-CN or en
+	Account   string           // its id
+	Session   string           // its id: what was begun in one isn't finished in another
+	AuthTime  time.Time        // when they logged in in it
+	Since     time.Time        // as of [oidc.Session]; zero: never
+	Strength  factor.Assurance // of what they logged in with
+	Language  string           // of messages, such as zh-CN or en
 	RequestID string
 }
 
@@ -157,7 +158,7 @@ func (s *Service) open(ctx context.Context, o Owner, token string) (p pending, e
 
 // Add adds the app of a setup once it shows the right code, under a name. The form sent twice
 // adds it once. The owner is told; nothing that is logged in ends. *Error: code_wrong,
-// setup_expired, name_invalid, authenticator_limit, session_over, too_many_tries.
+// setup_expired, name_invalid, authenticator_limit, session_over, stronger_login, too_many_tries.
 func (s *Service) Add(ctx context.Context, o Owner, token, name, code string) error {
 	p, err := s.open(ctx, o, token)
 	if err != nil {
@@ -174,7 +175,7 @@ func (s *Service) Add(ctx context.Context, o Owner, token, name, code string) er
 		return err
 	}
 	added := false
-	account, err := s.change(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
+	account, err := s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
 		if added = !has(a, first); !added {
 			return nil // by the same form, sent twice at once
 		}
@@ -211,7 +212,7 @@ type RecoveryCodes struct {
 // MakeRecoveryCodes makes ten recovery codes in place of those of an authenticator, or of none if
 // its id is empty: so a form that is sent twice makes them once. They can't be shown again. The
 // owner is told. *Error: codes_changed if the account has others than those, session_over,
-// too_many_tries.
+// stronger_login, too_many_tries.
 func (s *Service) MakeRecoveryCodes(ctx context.Context, o Owner, before string) (made RecoveryCodes, err error) {
 	if err := s.c.Factors.CountChange(ctx, o.Account); err != nil {
 		return RecoveryCodes{}, err
@@ -221,13 +222,13 @@ func (s *Service) MakeRecoveryCodes(ctx context.Context, o Owner, before string)
 		return RecoveryCodes{}, err
 	}
 	made.Codes = codes
-	made.Account, err = s.change(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
+	made.Account, err = s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
 		if RecoveryID(a) != before {
 			return &identity.Error{Reason: "codes_changed", Detail: "Other codes were made meanwhile. If they weren't kept, make new ones."}
 		}
 		if made.Ended = before != ""; made.Ended {
 			a.Authenticators = slices.DeleteFunc(a.Authenticators, func(x identity.Authenticator) bool { return x.ID == before })
-			a.Secured = time.Now().UTC()
+			a.Secure(time.Now())
 		}
 		return put(a, factor.RecoveryCode, "", kept)
 	})
@@ -270,27 +271,27 @@ func (s *Service) Rename(ctx context.Context, o Owner, id, name string) error {
 
 // Remove removes an authenticator, and returns the account as it is then: whatever was logged in
 // to it before [identity.Account].Secured is over, and offline access, too. The owner is told.
-// *Error: authenticator_unknown, session_over, too_many_tries.
-func (s *Service) Remove(ctx context.Context, o Owner, id string) (identity.Account, error) {
+// *Error: authenticator_unknown, session_over, stronger_login, too_many_tries.
+func (s *Service) Remove(ctx context.Context, o Owner, id string) (identity.Account, factor.Name, error) {
 	if err := s.c.Factors.CountChange(ctx, o.Account); err != nil {
-		return identity.Account{}, err
+		return identity.Account{}, "", err
 	}
 	var removed identity.Authenticator
-	account, err := s.change(ctx, o, journal.ActionFactorRemove, func(a *identity.Account) error {
+	account, err := s.changeStrongly(ctx, o, journal.ActionFactorRemove, func(a *identity.Account) error {
 		i, err := find(a, id)
 		if err != nil {
 			return err
 		}
 		removed = a.Authenticators[i]
 		a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
-		a.Secured = time.Now().UTC()
+		a.Secure(time.Now())
 		return nil
 	})
 	if err != nil {
-		return identity.Account{}, err
+		return identity.Account{}, "", err
 	}
 	s.c.Notices.Tell(ctx, account, notice.AuthenticatorRemoved, described(removed, o.Language), o.Language, o.RequestID)
-	return account, nil
+	return account, factor.Name(removed.Factor), nil
 }
 
 // ReasonSessionOver says that the session ended in which a change was asked for.
@@ -309,6 +310,18 @@ func (s *Service) change(ctx context.Context, o Owner, action journal.Action, do
 		return err
 	})
 	return a, err
+}
+
+// changeStrongly is change for what can be logged in with: it is for who logged in as strongly as
+// the account can (NIST SP 800-63B-4 section 4.1.2), so that no login that was phished adds a
+// passkey of its own beside one that can't be, or removes that.
+func (s *Service) changeStrongly(ctx context.Context, o Owner, action journal.Action, do func(*identity.Account) error) (identity.Account, error) {
+	return s.change(ctx, o, action, func(a *identity.Account) error {
+		if all := factor.All(); o.Strength < all.Reach(all.Of(*a)) {
+			return &identity.Error{Reason: "stronger_login", Detail: "The account has something safer to log in with. Log in with that first."}
+		}
+		return do(a)
+	})
 }
 
 // put adds an authenticator to the account.

@@ -15,7 +15,7 @@ import (
 )
 
 func owner(a identity.Account) authenticator.Owner {
-	return authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	return authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Strength: 3, Language: "zh-CN", RequestID: "r"}
 }
 
 func TestAdd(t *testing.T) {
@@ -101,9 +101,9 @@ func TestRenameAndRemove(t *testing.T) {
 		identitytest.IsReason(t, "renaming to nothing", s.Rename(t.Context(), owner(a), id, ""), "name_invalid")
 		identitytest.IsReason(t, "renaming what isn't there", s.Rename(t.Context(), owner(a), identity.NewID(), "x"), "authenticator_unknown")
 		identitytest.IsReason(t, "renaming without an id", s.Rename(t.Context(), owner(a), "", "x"), "authenticator_unknown")
-		_, err := s.Remove(t.Context(), owner(a), identity.NewID())
+		_, _, err := s.Remove(t.Context(), owner(a), identity.NewID())
 		identitytest.IsReason(t, "removing what isn't there", err, "authenticator_unknown")
-		after, err := s.Remove(t.Context(), owner(a), id)
+		after, _, err := s.Remove(t.Context(), owner(a), id)
 		identitytest.IsReason(t, "removing", err, "")
 		if len(after.Authenticators) != 0 || !after.Secured.Equal(time.Now()) {
 			t.Errorf("after it the account is %+v", after)
@@ -177,7 +177,7 @@ func TestSessionOver(t *testing.T) {
 		stored, _ := w.Account(t.Context(), a.ID)
 		setup, err := w.Authenticators.Prepare(t.Context(), thief)
 		identitytest.IsReason(t, "preparing", err, "")
-		after, err := w.Authenticators.Remove(t.Context(), mine, stored.Authenticators[0].ID)
+		after, _, err := w.Authenticators.Remove(t.Context(), mine, stored.Authenticators[0].ID)
 		identitytest.IsReason(t, "removing", err, "")
 		try := func(what string, o authenticator.Owner, reason string) {
 			t.Helper()
@@ -186,7 +186,7 @@ func TestSessionOver(t *testing.T) {
 		}
 		try("codes in a session from before", thief, "session_over")
 		identitytest.IsReason(t, "an app in it", w.Authenticators.Add(t.Context(), thief, setup.Token, "x", identitytest.AppCode(t, setup.URI)), "session_over")
-		_, err = w.Authenticators.Remove(t.Context(), thief, "x")
+		_, _, err = w.Authenticators.Remove(t.Context(), thief, "x")
 		identitytest.IsReason(t, "removing in it", err, "session_over")
 		identitytest.IsReason(t, "a name in it", w.Authenticators.Rename(t.Context(), thief, "x", "y"), "session_over")
 		if now, _ := w.Account(t.Context(), a.ID); now.Revision != after.Revision {

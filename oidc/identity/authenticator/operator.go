@@ -45,7 +45,7 @@ func (s *Service) RemoveFor(ctx context.Context, actor, account, id, language st
 				return unknown()
 			}
 			a.Authenticators = slices.DeleteFunc(a.Authenticators, func(x identity.Authenticator) bool { return id == "" || x.ID == id })
-			a.Secured = time.Now().UTC()
+			a.Secure(time.Now())
 			return nil
 		})
 		return err

@@ -89,7 +89,7 @@ func (s *Service) openPasskey(ctx context.Context, o Owner, token string) (p pen
 // AddPasskey adds the passkey that a browser made for a setup, under a name; answer is the
 // browser's, as [passkey.ReadCreated] reads it. The form sent twice adds it once. The owner is
 // told; nothing that is logged in ends. *Error: passkey_refused, passkey_expired, setup_expired,
-// name_invalid, authenticator_limit, session_over, too_many_tries, unavailable.
+// name_invalid, authenticator_limit, session_over, stronger_login, too_many_tries, unavailable.
 func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer string) error {
 	p, err := s.openPasskey(ctx, o, token)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer s
 	if err != nil {
 		return refusedPasskey(err)
 	}
-	account, err := s.change(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
+	account, err := s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
 		if len(a.Handle) == 0 {
 			a.Handle = p.Handle
 		}

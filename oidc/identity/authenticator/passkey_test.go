@@ -124,8 +124,37 @@ func TestAddPasskeyInAnOldSession(t *testing.T) {
 		token, answer := prepared(t, w, o, passkeytest.New(identitytest.URL))
 		time.Sleep(time.Minute)
 		now, _ := w.Account(t.Context(), a.ID)
-		_, err := w.Authenticators.Remove(t.Context(), owner(a), now.Authenticators[0].ID)
+		_, _, err := w.Authenticators.Remove(t.Context(), owner(a), now.Authenticators[0].ID)
 		identitytest.IsReason(t, "removing the app elsewhere", err, "")
 		identitytest.IsReason(t, "adding", w.Authenticators.AddPasskey(t.Context(), o, token, "x", answer), "session_over")
+	})
+}
+
+// Once there is a passkey, a login of two other factors, which a false website may have got, adds
+// and removes nothing; the passkey's own login does.
+func TestStrongerLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a, s := w.Zhang(t), w.Authenticators
+		weak := owner(a)
+		weak.Strength = 2
+		begun, err := s.Prepare(t.Context(), weak)
+		identitytest.IsReason(t, "preparing", err, "")
+		w.AddPasskey(t, a)
+		now, _ := w.Account(t.Context(), a.ID)
+		id := now.Authenticators[0].ID
+		identitytest.IsReason(t, "an app", s.Add(t.Context(), weak, begun.Token, "我的手机", identitytest.AppCode(t, begun.URI)), "stronger_login")
+		_, err = s.MakeRecoveryCodes(t.Context(), weak, "")
+		identitytest.IsReason(t, "recovery codes", err, "stronger_login")
+		_, _, err = s.Remove(t.Context(), weak, id)
+		identitytest.IsReason(t, "removing the passkey", err, "stronger_login")
+		identitytest.IsReason(t, "a name", s.Rename(t.Context(), weak, id, "新名称"), "")
+		if after, _ := w.Account(t.Context(), a.ID); len(after.Authenticators) != 1 || !after.Secured.IsZero() {
+			t.Errorf("the account is %+v", after)
+		}
+		_, _, err = s.Remove(t.Context(), owner(a), id)
+		identitytest.IsReason(t, "removing it by itself", err, "")
+		_, err = s.MakeRecoveryCodes(t.Context(), weak, "")
+		identitytest.IsReason(t, "without a passkey", err, "")
 	})
 }

@@ -122,11 +122,24 @@ func (ds Definitions) best(n Name) Proof {
 	return Proof{Factor: n, Verified: d.Verified > nothing}
 }
 
-// Most returns the highest assurance that a login can reach with all these factors.
-func (ds Definitions) Most() Assurance {
+// Strength returns the strength of proofs, which is their assurance for somebody who is proofed as
+// well as can be.
+func (ds Definitions) Strength(proofs []Proof) Assurance { return ds.strength(proofs) }
+
+// Reach returns the strength of a login with all the factors in has.
+func (ds Definitions) Reach(has []Name) Assurance {
 	var proofs []Proof
-	for _, d := range ds {
-		proofs = append(proofs, ds.best(d.Name))
+	for _, n := range has {
+		proofs = append(proofs, ds.best(n))
 	}
 	return ds.strength(proofs)
+}
+
+// Most returns the highest assurance that a login can reach with all these factors.
+func (ds Definitions) Most() Assurance {
+	var all []Name
+	for _, d := range ds {
+		all = append(all, d.Name)
+	}
+	return ds.Reach(all)
 }

@@ -33,8 +33,8 @@ var byPasskey = Definition{
 // nobody is kept from their passkey by others.
 var (
 	ofPasskey        = []limit{{"passkey", 20, time.Hour}}
-	ofPasskeyAddress = limit{"passkey-address", 60, time.Hour}
-	ofPasskeyNetwork = limit{"passkey-network", 600, time.Hour}
+	ofPasskeyAddress = limit{"passkey-address", hardOfAddress, time.Hour}
+	ofPasskeyNetwork = limit{"passkey-network", hardOfNetwork, time.Hour}
 )
 
 // Why a passkey is refused, in events. The person is told ReasonPasskeyRefused instead, whichever
@@ -167,7 +167,7 @@ func (s *Service) PasskeyOptions(ctx context.Context, binding string) (string, e
 // the event says which it was.
 //
 // *Error: also passkey_expired, which depends on the page alone; too_many_tries for an address
-// with 60 refused ones in an hour, or an IPv6 network with 600 (Retry is set); unavailable.
+// or network with too many refused ones in an hour (Retry is set); unavailable.
 func (s *Service) CheckPasskey(ctx context.Context, a PasskeyAttempt) (identity.Account, Proof, error) {
 	account, err := s.passkeys.check(ctx, a)
 	if err != nil {
@@ -202,6 +202,7 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 		return identity.Account{}, refusedPasskey(passkeyUnknown, nil)
 	}
 	if err != nil {
+		p.takeBack(ctx, now, counted...)
 		return identity.Account{}, err
 	}
 	f.Subject = found.ID
@@ -214,10 +215,12 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 		}
 		return nil
 	})
+	if _, refused := errors.AsType[*identity.Error](err); !refused { // it is right, or the fault is ours
+		p.takeBack(ctx, now, counted...)
+	}
 	if err != nil {
 		return identity.Account{}, err
 	}
-	p.takeBack(ctx, now, counted...)
 	f.Result = journal.ResultOK
 	if err := p.Journal.Record(ctx, f); err != nil {
 		return identity.Account{}, fmt.Errorf("recording a login with a passkey: %w", err)

@@ -267,7 +267,7 @@ func (n *Node) CheckCode(ctx context.Context, account, binding, code, requestID 
 // AddApp adds an app to an account, and returns what shows the app's code.
 func (w *World) AddApp(t testing.TB, a identity.Account) func() string {
 	t.Helper()
-	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Strength: 3, Language: "zh-CN", RequestID: "r"}
 	setup, err := w.Authenticators.Prepare(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func (w *World) AddApp(t testing.TB, a identity.Account) func() string {
 func (w *World) AddPasskey(t testing.TB, a identity.Account) *passkeytest.Authenticator {
 	t.Helper()
 	device := passkeytest.New(URL)
-	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	o := authenticator.Owner{Account: a.ID, Session: "session", AuthTime: time.Now(), Strength: 3, Language: "zh-CN", RequestID: "r"}
 	setup, err := w.Authenticators.PreparePasskey(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +305,7 @@ func (w *World) MakeCodes(t testing.TB, a identity.Account) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := authenticator.Owner{Account: a.ID, AuthTime: time.Now(), Language: "zh-CN", RequestID: "r"}
+	o := authenticator.Owner{Account: a.ID, AuthTime: time.Now(), Strength: 3, Language: "zh-CN", RequestID: "r"}
 	made, err := w.Authenticators.MakeRecoveryCodes(t.Context(), o, authenticator.RecoveryID(&now))
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ type PersonCmd struct {
 	Disable        personDisableCmd        `cmd:"" help:"Keep somebody from logging in, and end their sessions, within 2 seconds everywhere."`
 	Enable         personEnableCmd         `cmd:"" help:"Undo disable."`
 	Phone          personPhoneCmd          `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
-	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's apps and recovery codes, or remove what they lost or didn't add themselves."`
+	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's passkeys, apps and recovery codes, or remove what they lost or didn't add themselves."`
 	Reset          personResetCmd          `cmd:"" help:"Print a link with which somebody sets a new password, once, within 15 minutes. The old one works till then."`
 }
 
@@ -109,6 +109,8 @@ type setup struct {
 	URL     string    `json:"setup_url"`
 	Ticket  string    `json:"ticket"`
 	Expires time.Time `json:"expires"`
+	// Authenticators is how many passkeys, apps and sets of recovery codes stay.
+	Authenticators int `json:"authenticators"`
 }
 
 // ticket prints a setup link. It is printed, and nothing else: no log has it, and
@@ -119,7 +121,7 @@ func ticket(p *command.Process, in *install.Installation, a identity.Account, as
 	if err != nil {
 		return err
 	}
-	s := setup{a.ID, in.URL + "/setup#ticket=" + text, text, expires}
+	s := setup{a.ID, in.URL + "/setup#ticket=" + text, text, expires, len(a.Authenticators)}
 	if asJSON {
 		return command.PrintJSON(p.Out, s)
 	}
@@ -128,6 +130,9 @@ func ticket(p *command.Process, in *install.Installation, a identity.Account, as
 	p.Print("person.type", s.Ticket)
 	p.Print("person.type_at", in.URL+"/setup")
 	p.Print("person.until", s.Expires)
+	if s.Authenticators > 0 {
+		p.Print("person.stay", s.Authenticators)
+	}
 	return nil
 }
 

@@ -115,10 +115,14 @@ func TestPersonAtTheCounter(t *testing.T) {
 	if m := gateway.last(t); m.Phone != "+8613800138000" || !strings.Contains(m.Text, m.Code) || len(m.Code) != 6 {
 		t.Errorf("the gateway got %+v", m)
 	}
+	code := gateway.last(t).Code
 
 	_, again := ticketOf("person", "reset", "--json", account)
 	if p := setPassword(again, second); p.Status != 200 {
 		t.Fatalf("another password: %d %s", p.Status, p.Body)
+	}
+	if m := gateway.last(t); m.Code != "" || !strings.Contains(m.Text, "已设置新密码") {
+		t.Errorf("of another password the owner is told %+v", m)
 	}
 	if p := apitest.NewBrowser(t).Get("http://"+address+"/sessions").Press("submit", "username", "yangli", "password", first); p.Status != 403 {
 		t.Errorf("the old password: %d", p.Status)
@@ -131,7 +135,7 @@ func TestPersonAtTheCounter(t *testing.T) {
 	if p := apitest.NewBrowser(t).Get("http://"+address+"/sessions").Press("submit", "username", "yangli", "password", second); p.Status != 403 {
 		t.Errorf("disabled, and logs in: %d", p.Status)
 	}
-	for _, secret := range []string{ticket, again, first, second, "13800138000", "138****8000", "990101199001010051", "王样例", "yangli", gatewaySecret, gateway.last(t).Code} {
+	for _, secret := range []string{ticket, again, first, second, "13800138000", "138****8000", "990101199001010051", "王样例", "yangli", gatewaySecret, code} {
 		if strings.Contains(s.Log(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}

@@ -158,7 +158,7 @@ var actions = []Known{
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},
-	{ActionFactorAdd, Provider, "account", "An authenticator was added: a passkey, an app, or recovery codes in place of those before."},
+	{ActionFactorAdd, Provider, "account", "An authenticator was added: a passkey, an app, or recovery codes. If these came in place of others, the account's other logins are over."},
 	{ActionFactorRename, Provider, "account", "An authenticator has another name."},
 	{ActionFactorRemove, Provider, "account", "An authenticator was removed: the account's other logins are over."},
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},

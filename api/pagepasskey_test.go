@@ -249,3 +249,20 @@ func TestPasskeyAssurance(t *testing.T) {
 		t.Errorf("of somebody who isn't proofed as well: %q", got)
 	}
 }
+
+// Of two passkeys one is removed: which of them began the session isn't known, so it ends, and the
+// other logs in.
+func TestRemovingOneOfTwoPasskeys(t *testing.T) {
+	t.Parallel()
+	s := newPageSite(t)
+	first := s.addPasskey(t, s.browserOf(t))
+	b := s.browser(t)
+	shows(t, by(t, b.Get(s.url+"/security/change"), first), 200, accountPage)
+	second := s.addPasskey(t, b)
+	p := b.Get(s.url + accountPage)
+	p = p.Press("remove-" + authenticatorID(t, p))
+	shows(t, p, 200, loginPath)
+	shows(t, b.Get(s.url+"/sessions"), 200, loginPath)
+	shows(t, by(t, s.browser(t).Get(s.url+"/licenses"), first), 403, loginPath)
+	shows(t, by(t, s.browser(t).Get(s.url+"/licenses"), second), 200, "/licenses")
+}

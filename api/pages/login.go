@@ -132,13 +132,8 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 		return err
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
-	view.Account = step.Request.Portal && aboutAccount(step.Request.Path)
+	view.Account = step.Request.Back != ""
 	return v.Show(status, view)
-}
-
-// aboutAccount reports whether a path leads to the pages on which people change how they log in.
-func aboutAccount(path string) bool {
-	return path == "/password" || path == "/security" || strings.HasPrefix(path, "/security/")
 }
 
 // showConfirm asks for the code of a challenge: there were too many tries, and

@@ -38,7 +38,7 @@ var rooms = map[string]exception{
 	"oidc/ephemeral":                    {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                        {146, "the caches of three rooms; knows nothing of ours"},
 	"oidc/identity/device":              {140, "known devices; nothing else belongs in it"},
-	"oidc/identity/factor":              {2020, "a file a factor, and they share limits and codes; the next one moves one-time codes to a room of their own"},
+	"oidc/identity/factor":              {2010, "a file a factor, and they share limits and codes; the next one moves one-time codes to a room of their own"},
 	"oidc/identity/notice":              {140, "what is written to phones; grows with what people are told"},
 	"oidc/identity/passkey/passkeytest": {299, "an authenticator in software, for the tests of five rooms"},
 	"oidc/identity/people":              {80, "puts the rooms together; nothing else belongs in it"},

@@ -142,6 +142,7 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 // Page is a page of our own site, with what the login of its reader must be.
 type Page struct {
 	Path      string // with its query
+	Back      string // the page of the account, if it is about that: who is logged in and gives up goes there
 	Assurance factor.Assurance
 	Strength  factor.Assurance // of the proofs, however well the person was proofed
 	Fresh     time.Duration    // the greatest age of the login; 0: any
@@ -156,7 +157,7 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
-	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Assurance: page.Assurance, Strength: page.Strength}
+	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Back: page.Back, Assurance: page.Assurance, Strength: page.Strength}
 	if page.Fresh > 0 {
 		a.Request.MaxAge = new(int64(page.Fresh / time.Second))
 	}
@@ -406,13 +407,12 @@ func finishPortal(a *asking) oidc.Step {
 	return oidc.Step{Kind: oidc.StepDone, Request: a.Request.View(a.Standing), Response: &oidc.Response{RedirectURI: a.Request.Path, Local: true}}
 }
 
-// back is where somebody goes who doesn't want to show more for a page of our own: the account's
-// page, if that is where they were.
+// back is where somebody goes who gives up a page of our own.
 func (a *asking) back() string {
-	if a.login != nil && strings.HasPrefix(a.Request.Path, "/security/") {
-		return "/security"
+	if a.login == nil || a.Request.Back == "" {
+		return "/"
 	}
-	return "/"
+	return a.Request.Back
 }
 
 // answerDenied answers a request with a refusal that somebody decided on.

@@ -62,6 +62,7 @@ type Request struct {
 	Detail    *oidc.Detail     `json:"detail,omitempty"`
 
 	Path string `json:"path,omitempty"` // the page of our own site that asks, if no client does
+	Back string `json:"back,omitempty"` // where somebody goes who gives that up, if they are logged in
 }
 
 // Destination is where an answer goes, and how.
@@ -413,7 +414,7 @@ func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.Request
 // View returns the request as pages show it.
 func (r *Request) View(s client.Standing) oidc.RequestView {
 	return oidc.RequestView{
-		Portal: r.Portal(), Path: r.Path, Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
+		Portal: r.Portal(), Back: r.Back, Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
 		UILocales: r.UILocales, Licenses: r.Detail != nil, RedirectURI: r.RedirectURI,
 	}
 }

@@ -85,8 +85,8 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("POST /sessions", p.private(needs{assurance: seesSessions}, "security", p.endSession))
 	handle("GET "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.servicesPage))
 	handle("POST "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.endService))
-	handle("GET "+passwordPath, p.private(needs{assurance: changesPassword}, "security", p.passwordPage))
-	handle("POST "+passwordPath, p.private(needs{assurance: changesPassword}, "security", p.changePassword))
+	handle("GET "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.passwordPage))
+	handle("POST "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }
@@ -104,6 +104,7 @@ type needs struct {
 	assurance factor.Assurance
 	strongest bool          // with the strongest that the account has (NIST SP 800-63B-4 section 4.1.2)
 	age       time.Duration // how long ago they logged in at the most; 0: it doesn't matter
+	back      string        // as of [flow.Page]
 }
 
 func (n needs) metBy(who oidc.Session) bool {
@@ -135,7 +136,7 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		}
 		v.Bind()
 		here := pages.LocalPath(v.R.URL.RequestURI())
-		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Assurance: n.assurance, Strength: n.strength(who), Fresh: n.age}, v.Browser)
+		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Back: n.back, Assurance: n.assurance, Strength: n.strength(who), Fresh: n.age}, v.Browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
 			return problem.Refuse(http.StatusForbidden, "assurance", "")

@@ -40,7 +40,7 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	private := func(pattern string, n needs, h func(v *pages.Visit, who oidc.Session) error) {
 		handle(pattern, s.p.private(n, "security", h))
 	}
-	private("GET "+securityPath, needs{assurance: seesSessions}, s.page)
+	private("GET "+securityPath, needs{assurance: seesSessions, back: securityPath}, s.page)
 	private("POST "+securityPath, changes(freshForm), s.change)
 	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
 	private("POST "+passkeyPath, changes(freshForm), s.addPasskey)
@@ -53,7 +53,7 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 
 // changes is what it needs to change how somebody logs in.
 func changes(age time.Duration) needs {
-	return needs{assurance: changesPassword, strongest: true, age: age}
+	return needs{assurance: changesPassword, strongest: true, age: age, back: securityPath}
 }
 
 // owner is who is logged in, as they change their authenticators.

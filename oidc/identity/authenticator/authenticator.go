@@ -86,14 +86,39 @@ type Setup struct {
 	Token  string // the form that finishes carries it
 }
 
-// pending is an app that was not added yet: it is sealed into the form, so nothing is stored of it.
-type pending struct {
-	TOTP  factor.TOTPSecret `json:"totp"`
-	Until time.Time         `json:"until"`
+// pending is what a form carries, sealed, until what it began is added: nothing is stored of it.
+type pending[T any] struct {
+	What  T         `json:"what"`
+	Until time.Time `json:"until"`
 }
 
-func (o *Owner) place() vault.Place {
-	return vault.Place{Table: "forms", Row: o.Account + "." + o.Session, Column: "totp"}
+func begin[T any](what T) pending[T] { return pending[T]{what, time.Now().Add(setupLife)} }
+
+func (o *Owner) place(n factor.Name) vault.Place {
+	return vault.Place{Table: "forms", Row: o.Account + "." + o.Session, Column: string(n)}
+}
+
+// seal returns the token of a form, for the same owner in the same session alone.
+func seal[T any](ctx context.Context, s *Service, o *Owner, n factor.Name, p pending[T]) (string, error) {
+	sealed, err := s.c.Vault.SealJSON(ctx, o.place(n), p)
+	return base64.RawURLEncoding.EncodeToString(sealed), err
+}
+
+// open opens a form's token. *Error: setup_expired.
+func open[T any](ctx context.Context, s *Service, o *Owner, n factor.Name, token string) (p pending[T], err error) {
+	expired := &identity.Error{Reason: "setup_expired", Detail: "The page was open for too long. Begin anew."}
+	sealed, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(sealed) > 1<<10 {
+		return p, expired
+	}
+	if err := s.c.Vault.OpenJSON(ctx, o.place(n), sealed, &p); err != nil { // another session's, or nobody's
+		expired.Err = err
+		return p, expired
+	}
+	if !time.Now().Before(p.Until) {
+		return p, expired
+	}
+	return p, nil
 }
 
 // Prepare makes a secret for an app of the owner's. *Error: authenticator_limit.
@@ -105,16 +130,16 @@ func (s *Service) Prepare(ctx context.Context, o Owner) (Setup, error) {
 	if err := checkRoom(&a, factor.TOTP); err != nil {
 		return Setup{}, err
 	}
-	return s.setup(ctx, o, &a, pending{factor.NewTOTPSecret(), time.Now().Add(setupLife)})
+	return s.setup(ctx, o, &a, begin(factor.NewTOTPSecret()))
 }
 
 // setup shows what is pending.
-func (s *Service) setup(ctx context.Context, o Owner, a *identity.Account, p pending) (Setup, error) {
-	sealed, err := s.c.Vault.SealJSON(ctx, o.place(), p)
+func (s *Service) setup(ctx context.Context, o Owner, a *identity.Account, p pending[factor.TOTPSecret]) (Setup, error) {
+	token, err := seal(ctx, s, &o, factor.TOTP, p)
 	if err != nil {
 		return Setup{}, err
 	}
-	return Setup{p.TOTP.Text(), p.TOTP.URI(s.c.Issuer, called(a)), base64.RawURLEncoding.EncodeToString(sealed)}, nil
+	return Setup{p.What.Text(), p.What.URI(s.c.Issuer, called(a)), token}, nil
 }
 
 // called is what people see of their account in an app, and where passkeys are chosen: it says
@@ -128,7 +153,7 @@ func called(a *identity.Account) string {
 
 // Resume shows a setup once more, as its form's token says it. *Error: setup_expired.
 func (s *Service) Resume(ctx context.Context, o Owner, token string) (Setup, error) {
-	p, err := s.open(ctx, o, token)
+	p, err := open[factor.TOTPSecret](ctx, s, &o, factor.TOTP, token)
 	if err != nil {
 		return Setup{}, err
 	}
@@ -139,35 +164,18 @@ func (s *Service) Resume(ctx context.Context, o Owner, token string) (Setup, err
 	return s.setup(ctx, o, &a, p)
 }
 
-// open opens a form's token.
-func (s *Service) open(ctx context.Context, o Owner, token string) (p pending, err error) {
-	expired := &identity.Error{Reason: "setup_expired", Detail: "The page was open for too long. Begin anew."}
-	sealed, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(sealed) > 1<<10 {
-		return pending{}, expired
-	}
-	if err := s.c.Vault.OpenJSON(ctx, o.place(), sealed, &p); err != nil { // another session's, or nobody's
-		expired.Err = err
-		return pending{}, expired
-	}
-	if !time.Now().Before(p.Until) {
-		return pending{}, expired
-	}
-	return p, nil
-}
-
 // Add adds the app of a setup once it shows the right code, under a name. The form sent twice
 // adds it once. The owner is told; nothing that is logged in ends. *Error: code_wrong,
 // setup_expired, name_invalid, authenticator_limit, session_over, stronger_login, too_many_tries.
 func (s *Service) Add(ctx context.Context, o Owner, token, name, code string) error {
-	p, err := s.open(ctx, o, token)
+	p, err := open[factor.TOTPSecret](ctx, s, &o, factor.TOTP, token)
 	if err != nil {
 		return err
 	}
 	if name, err = checkName(name); err != nil {
 		return err
 	}
-	first := p.TOTP.Text()
+	first := p.What.Text()
 	if a, err := s.c.People.Account(ctx, o.Account); err != nil || has(&a, first) {
 		return err // it was added by the same form
 	}
@@ -182,7 +190,7 @@ func (s *Service) Add(ctx context.Context, o Owner, token, name, code string) er
 		if err := checkRoom(a, factor.TOTP); err != nil {
 			return err
 		}
-		secret := p.TOTP
+		secret := p.What
 		if !secret.Take(code, time.Now()) {
 			return &identity.Error{Reason: identity.ReasonCodeWrong, Detail: "The code is wrong. Take the one that the app shows now, and see that the phone's clock is right."}
 		}

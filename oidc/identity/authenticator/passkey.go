@@ -3,16 +3,13 @@ package authenticator
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"slices"
-	"time"
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/signing/journal"
-	"yizheng.internal/signing/vault"
 )
 
 // PasskeySetup is what a page needs to add a passkey.
@@ -21,23 +18,13 @@ type PasskeySetup struct {
 	Token   string // the form that finishes carries it
 }
 
-// pendingPasskey is what a form carries, sealed, until a passkey is added: nothing is stored of it.
-type pendingPasskey struct {
-	Handle []byte    `json:"handle"` // the account's, or the one that it gets with its first passkey
-	Until  time.Time `json:"until"`
-}
-
-func (o *Owner) passkeyPlace() vault.Place {
-	return vault.Place{Table: "forms", Row: o.Account + "." + o.Session, Column: "passkey"}
-}
-
 func (o *Owner) passkeyBinding() string { return o.Account + "." + o.Session }
 
 // PreparePasskey begins to add a passkey of the owner's. *Error: authenticator_limit,
 // passkey_unsupported.
 func (s *Service) PreparePasskey(ctx context.Context, o Owner) (PasskeySetup, error) {
 	if s.c.Passkeys == nil {
-		return PasskeySetup{}, &identity.Error{Reason: "passkey_unsupported", Detail: "Passkeys can't be used here."}
+		return PasskeySetup{}, unsupported()
 	}
 	a, err := s.c.People.Account(ctx, o.Account)
 	if err != nil {
@@ -46,52 +33,31 @@ func (s *Service) PreparePasskey(ctx context.Context, o Owner) (PasskeySetup, er
 	if err := checkRoom(&a, factor.Passkey); err != nil {
 		return PasskeySetup{}, err
 	}
-	p := pendingPasskey{a.Handle, time.Now().Add(setupLife)}
-	if len(p.Handle) == 0 {
-		p.Handle = identity.NewHandle()
+	handle := a.Handle // or the one that the account gets with its first passkey
+	if len(handle) == 0 {
+		handle = identity.NewHandle()
 	}
-	return s.passkeySetup(ctx, o, &a, p)
-}
-
-func (s *Service) passkeySetup(ctx context.Context, o Owner, a *identity.Account, p pendingPasskey) (PasskeySetup, error) {
 	challenge, err := s.c.Passkeys.CreationChallenge(ctx, o.passkeyBinding())
 	if err != nil {
 		return PasskeySetup{}, err
 	}
-	options, err := s.c.Passkeys.CreationJSON(challenge, passkey.Owner{Handle: p.Handle, Name: called(a)}, passkey.Of(a))
+	options, err := s.c.Passkeys.CreationJSON(challenge, passkey.Owner{Handle: handle, Name: called(&a)}, passkey.Of(&a))
 	if err != nil {
 		return PasskeySetup{}, err
 	}
-	sealed, err := s.c.Vault.SealJSON(ctx, o.passkeyPlace(), p)
-	if err != nil {
-		return PasskeySetup{}, err
-	}
-	return PasskeySetup{options, base64.RawURLEncoding.EncodeToString(sealed)}, nil
-}
-
-// openPasskey opens a form's token.
-func (s *Service) openPasskey(ctx context.Context, o Owner, token string) (p pendingPasskey, err error) {
-	expired := &identity.Error{Reason: "setup_expired", Detail: "The page was open for too long. Begin anew."}
-	sealed, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(sealed) > 1<<10 || s.c.Passkeys == nil {
-		return pendingPasskey{}, expired
-	}
-	if err := s.c.Vault.OpenJSON(ctx, o.passkeyPlace(), sealed, &p); err != nil { // another session's, or nobody's
-		expired.Err = err
-		return pendingPasskey{}, expired
-	}
-	if !time.Now().Before(p.Until) {
-		return pendingPasskey{}, expired
-	}
-	return p, nil
+	token, err := seal(ctx, s, &o, factor.Passkey, begin(handle))
+	return PasskeySetup{options, token}, err
 }
 
 // AddPasskey adds the passkey that a browser made for a setup, under a name; answer is the
 // browser's, as [passkey.ReadCreated] reads it. The form sent twice adds it once. The owner is
 // told; nothing that is logged in ends. *Error: passkey_refused, passkey_expired, setup_expired,
-// name_invalid, authenticator_limit, session_over, stronger_login, too_many_tries, unavailable.
+// passkey_unsupported, name_invalid, authenticator_limit, session_over, stronger_login, too_many_tries, unavailable.
 func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer string) error {
-	p, err := s.openPasskey(ctx, o, token)
+	if s.c.Passkeys == nil {
+		return unsupported()
+	}
+	p, err := open[[]byte](ctx, s, &o, factor.Passkey, token)
 	if err != nil {
 		return err
 	}
@@ -114,9 +80,9 @@ func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer s
 	}
 	account, err := s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
 		if len(a.Handle) == 0 {
-			a.Handle = p.Handle
+			a.Handle = p.What
 		}
-		if !bytes.Equal(a.Handle, p.Handle) { // another page added the first passkey meanwhile: this one couldn't be found
+		if !bytes.Equal(a.Handle, p.What) { // another page added the first passkey meanwhile: this one couldn't be found
 			return &identity.Error{Reason: "setup_expired", Detail: "Another passkey was added meanwhile. Begin anew."}
 		}
 		if err := checkRoom(a, factor.Passkey); err != nil {
@@ -128,6 +94,10 @@ func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer s
 		s.c.Notices.Tell(ctx, account, notice.AuthenticatorAdded, kind(factor.Passkey, o.Language), o.Language, o.RequestID)
 	}
 	return err
+}
+
+func unsupported() error {
+	return &identity.Error{Reason: "passkey_unsupported", Detail: "Passkeys can't be used here."}
 }
 
 // refusedPasskey is what the owner is told of a passkey that can't be added.

@@ -79,10 +79,10 @@ func (ds Definitions) weigh(p Proof) evidence {
 	return e
 }
 
-// strength returns how strong proofs are together: as strong as the strongest, but at least 2
+// Strength returns how strong proofs are together: as strong as the strongest, but at least 2
 // if two of them are of different kinds and didn't come by the same phone. Several proofs of one
 // kind count as one factor (NIST SP 800-63B-4 section 2.2): a thief of a bag gets all in it.
-func (ds Definitions) strength(proofs []Proof) Assurance {
+func (ds Definitions) Strength(proofs []Proof) Assurance {
 	strongest := nothing
 	for i, p := range proofs {
 		one := ds.weigh(p)
@@ -102,14 +102,14 @@ func (e evidence) independent(other evidence) bool {
 // Assurance returns the assurance of a login with some proofs, by somebody whose identity was
 // proofed to a level (0 to 3). It is never above that level.
 func (ds Definitions) Assurance(proofing int, proofs []Proof) Assurance {
-	return min(Assurance(proofing), ds.strength(proofs))
+	return min(Assurance(proofing), ds.Strength(proofs))
 }
 
 // Further returns those of the factors in has, each of which would raise a login with these
 // proofs to the strength need.
 func (ds Definitions) Further(proofs []Proof, has []Name, need Assurance) (names []Name) {
 	for _, n := range has {
-		if ds.strength(append(slices.Clone(proofs), ds.best(n))) >= need {
+		if ds.Strength(append(slices.Clone(proofs), ds.best(n))) >= need {
 			names = append(names, n)
 		}
 	}
@@ -122,17 +122,13 @@ func (ds Definitions) best(n Name) Proof {
 	return Proof{Factor: n, Verified: d.Verified > nothing}
 }
 
-// Strength returns the strength of proofs, which is their assurance for somebody who is proofed as
-// well as can be.
-func (ds Definitions) Strength(proofs []Proof) Assurance { return ds.strength(proofs) }
-
 // Reach returns the strength of a login with all the factors in has.
 func (ds Definitions) Reach(has []Name) Assurance {
 	var proofs []Proof
 	for _, n := range has {
 		proofs = append(proofs, ds.best(n))
 	}
-	return ds.strength(proofs)
+	return ds.Strength(proofs)
 }
 
 // Most returns the highest assurance that a login can reach with all these factors.

@@ -105,7 +105,7 @@ func (ds Definitions) Methods(proofs []Proof) []string {
 		d, _ := ds.find(p.Factor)
 		methods = append(methods, d.Methods...)
 	}
-	if ds.strength(proofs) >= twoFactors {
+	if ds.Strength(proofs) >= twoFactors {
 		methods = append(methods, "mfa")
 	}
 	return methods

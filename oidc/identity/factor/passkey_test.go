@@ -18,6 +18,8 @@ import (
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/passkey/passkeytest"
+	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/signing"
 )
 
 // asked returns what a login page asks for.
@@ -339,5 +341,33 @@ func TestPasskeyHandle(t *testing.T) {
 		third := w.AddPasskey(t, a)
 		_, err = logIn(t.Context(), w, "b", signed(t, third, asked(t, w, "b")))
 		identitytest.IsReason(t, "under another lookup key", err, "")
+	})
+}
+
+// awayAccounts is a store that doesn't answer.
+type awayAccounts struct{ identity.Accounts }
+
+func (awayAccounts) FindAccount(context.Context, []signing.Lookup) (identity.AccountRecord, error) {
+	return identity.AccountRecord{}, errors.New("away")
+}
+
+// A fault of ours is no wrong answer of an address.
+func TestPasskeyFaultsOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		device := w.AddPasskey(t, w.Zhang(t))
+		for range 999 {
+			_, err := logIn(t.Context(), w, "b", "{}")
+			identitytest.IsReason(t, "wrong", err, "passkey_refused")
+		}
+		away := *w
+		away.Node = w.Open(t, func(c *people.Config) { c.Accounts = awayAccounts{w.Memory} })
+		for range 5 {
+			if _, err := logIn(t.Context(), &away, "b", signed(t, device, asked(t, w, "b"))); err == nil {
+				t.Fatal("it logs in without a store")
+			}
+		}
+		_, err := logIn(t.Context(), w, "b", signed(t, device, asked(t, w, "b")))
+		identitytest.IsReason(t, "right, after faults of ours", err, "")
 	})
 }

@@ -232,11 +232,7 @@ type personPhoneCmd struct {
 
 // Run changes the phone.
 func (c *personPhoneCmd) Run(p *command.Process) error {
-	sender, err := c.Sender()
-	if err != nil {
-		return err
-	}
-	in, err := c.AttachWith(p, install.Outside{Sender: sender})
+	in, err := attachTelling(p, c.Settings, c.Messaging)
 	if err != nil {
 		return err
 	}
@@ -253,7 +249,7 @@ func (c *personPhoneCmd) Run(p *command.Process) error {
 	} else {
 		p.Print("person.phone", a.ID, a.MaskedPhone())
 	}
-	if sender == nil {
+	if in.Outside.Sender == nil {
 		p.Print("person.untold")
 	}
 	return nil
@@ -280,6 +276,15 @@ func (c *personResetCmd) Run(p *command.Process) error {
 		return texts.Refuse("person.disabled", a.ID)
 	}
 	return ticket(p, in, a, c.JSON)
+}
+
+// attachTelling is [install.Settings.Attach] for a command that tells people what it did.
+func attachTelling(p *command.Process, s install.Settings, m install.Messaging) (*install.Installation, error) {
+	sender, err := m.Sender()
+	if err != nil {
+		return nil, err
+	}
+	return s.AttachWith(p, install.Outside{Sender: sender})
 }
 
 // account finds an account by its id or by a login.

@@ -27,11 +27,7 @@ type authenticatorInfo struct {
 
 // Run lists authenticators, those that are left if some were removed.
 func (c *personAuthenticatorsCmd) Run(p *command.Process) error {
-	sender, err := c.Sender()
-	if err != nil {
-		return err
-	}
-	in, err := c.AttachWith(p, install.Outside{Sender: sender})
+	in, err := attachTelling(p, c.Settings, c.Messaging)
 	if err != nil {
 		return err
 	}
@@ -44,7 +40,7 @@ func (c *personAuthenticatorsCmd) Run(p *command.Process) error {
 		if a, err = c.remove(p, in, a); err != nil {
 			return err
 		}
-		if !c.JSON && (sender == nil || a.Phone == "") {
+		if !c.JSON && (in.Outside.Sender == nil || a.Phone == "") {
 			p.Print("person.untold_of_it")
 		}
 	}

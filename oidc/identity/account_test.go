@@ -1,0 +1,26 @@
+package identity_test
+
+import (
+	"testing"
+	"time"
+
+	"yizheng.internal/oidc/identity"
+)
+
+// What ended stays ended, also if the next change comes from a node whose clock is behind.
+func TestSecure(t *testing.T) {
+	var a identity.Account
+	now := time.Date(2026, 12, 1, 10, 0, 0, 0, time.FixedZone("CST", 8*3600))
+	a.Secure(now)
+	if !a.Secured.Equal(now) || a.Secured.Location() != time.UTC {
+		t.Errorf("secured at %v", a.Secured)
+	}
+	before := a.Secured
+	for _, behind := range []time.Duration{0, time.Hour} {
+		a.Secure(now.Add(-behind))
+		if !a.Secured.After(before) || a.Secured.Sub(before) > time.Second {
+			t.Errorf("%v behind: %v, after %v", behind, a.Secured, before)
+		}
+		before = a.Secured
+	}
+}

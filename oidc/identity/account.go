@@ -20,11 +20,11 @@ type Proofing struct {
 
 // Account is an account with which a person logs in. It belongs to one party.
 type Account struct {
-	ID        string       `json:"-"` // of NewID
+	ID        string       `json:"-"` // of NewID or NewOrderedID
 	Party     string       `json:"-"` // the person's id
 	Disabled  bool         `json:"-"` // can't log in; sessions end
 	LoginName string       `json:"login_name,omitempty"`
-	Phone     string       `json:"phone,omitempty"` // E.164, such as +8613800000000; verified
+	Phone     string       `json:"phone,omitempty"` // E.164, such as +8613800000000; see PhoneVerified
 	Proofing  Proofing     `json:"proofing"`
 	Password  PasswordHash `json:"password,omitzero"` // zero: none is set yet
 	Setup     SetupTicket  `json:"setup,omitzero"`
@@ -41,6 +41,13 @@ type Account struct {
 	Updated  time.Time `json:"-"`
 	Revision int64     `json:"-"` // counts updates, from 1
 }
+
+// MethodImport is the method of the proofing of accounts that were taken in from another system.
+const MethodImport = "import"
+
+// PhoneVerified reports whether it was verified that the person has the account's phone: at a
+// counter, or by a register. What another system knew is only said to be theirs.
+func (a *Account) PhoneVerified() bool { return a.Phone != "" && a.Proofing.Method != MethodImport }
 
 // Secure notes that an authenticator is removed or replaced now. The time that it keeps never goes
 // back, whatever the clocks of nodes show.
@@ -95,16 +102,33 @@ type Authenticator struct {
 	Data   jsontext.Value `json:"data,omitempty"` // what the factor stores about it
 }
 
-// PasswordHash is a password as it is stored: hashed with Argon2id (RFC 9106).
+// PasswordHash is a password as it is stored: hashed with Argon2id (RFC 9106). One that came
+// with an account of another system is hashed as that did, see Inner, until its owner logs in.
 type PasswordHash struct {
-	Algorithm string    `json:"alg"` // argon2id
+	Algorithm string    `json:"alg"` // argon2id, or inner: Sum is the inner hash itself
 	Memory    uint32    `json:"m"`   // KiB
 	Time      uint32    `json:"t"`
 	Threads   uint8     `json:"p"`
 	Salt      []byte    `json:"salt"`
 	Sum       []byte    `json:"sum"`
 	Set       time.Time `json:"set"`
+	// Inner is how another system hashed the password. With argon2id, Sum is the hash of the
+	// inner hash. Zero: the password was set here.
+	Inner InnerHash `json:"inner,omitzero"`
 }
+
+// InnerHash is how another system hashed a password. The package password knows the schemes.
+type InnerHash struct {
+	Scheme string `json:"scheme"`           // such as bcrypt
+	Cost   uint32 `json:"cost,omitempty"`   // rounds, or their logarithm
+	Memory uint32 `json:"memory,omitempty"` // KiB, or blocks
+	Lanes  uint32 `json:"lanes,omitempty"`
+	Salt   []byte `json:"salt,omitempty"`
+	Length int    `json:"length"` // of the inner hash, in bytes
+}
+
+// IsZero reports whether there is no inner hash.
+func (h InnerHash) IsZero() bool { return h.Scheme == "" }
 
 // IsZero reports whether there is no password.
 func (p PasswordHash) IsZero() bool { return p.Algorithm == "" }

@@ -97,11 +97,11 @@ func (p *passwords) judge(ctx context.Context, who identity.Claimant, text strin
 
 // renewHash hashes a password again at the current cost, if its hash was made at another
 // cost. If that fails, the login still succeeds.
-func (p *passwords) renewHash(ctx context.Context, a identity.Account, password string) identity.Account {
-	if !p.Passwords.Outdated(a.Password) {
+func (p *passwords) renewHash(ctx context.Context, a identity.Account, typed string) identity.Account {
+	if !p.Passwords.Outdated(a.Password, typed) {
 		return a
 	}
-	renewed, err := p.Passwords.Renew(ctx, password)
+	renewed, err := p.Passwords.Renew(ctx, a.Password, typed)
 	if err == nil {
 		renewed.Set = a.Password.Set
 		var changed identity.Account

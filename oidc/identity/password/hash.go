@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -35,7 +36,9 @@ const (
 type Hasher struct {
 	memory, time uint32
 	lanes        [lanes]queue
+	adopting     chan struct{} // the places for hashes of an import
 	computed     atomic.Int64
+	even         even
 }
 
 // queue has the places for hashes that are computed, and for hashes that wait.
@@ -67,7 +70,7 @@ func New(c Config) *Hasher {
 	if c.Slots <= 0 {
 		c.Slots = min(runtime.GOMAXPROCS(0), 4)
 	}
-	h := &Hasher{memory: cmp.Or(c.Memory, hashMemory), time: cmp.Or(c.Time, hashTime)}
+	h := &Hasher{memory: cmp.Or(c.Memory, hashMemory), time: cmp.Or(c.Time, hashTime), adopting: make(chan struct{}, c.Slots)}
 	for l, n := range [lanes]int{LaneNew: c.Slots, LaneKnown: (c.Slots + 1) / 2, LaneGuarded: (c.Slots + 3) / 4} {
 		h.lanes[l] = queue{make(chan struct{}, n), make(chan struct{}, n*Waiting)}
 	}
@@ -117,20 +120,30 @@ func (h *Hasher) New(ctx context.Context, password string, a identity.Account, p
 	if err := checkPassword(password, a, p); err != nil {
 		return identity.PasswordHash{}, err
 	}
-	return h.Renew(ctx, password)
+	normal, _ := Normal(password)
+	return h.make(ctx, normal)
 }
 
-// Renew hashes a password that somebody has already, at the current cost.
-func (h *Hasher) Renew(ctx context.Context, password string) (identity.PasswordHash, error) {
-	normal, _ := Normal(password)
+// Renew hashes a password that has the old hash, at the current cost. It refuses what can't be a
+// password, and what the old hash may not cover: nobody has shown that they know the rest.
+func (h *Hasher) Renew(ctx context.Context, old identity.PasswordHash, password string) (identity.PasswordHash, error) {
+	normal, ok := Normal(password)
+	if !ok || normal == "" || cut(old, password) {
+		return identity.PasswordHash{}, errors.New("renewing a password's hash: it can't be a password, or is longer than bcrypt covers")
+	}
 	return h.make(ctx, normal)
 }
 
 // make hashes a password for somebody who has shown that they may set it.
 func (h *Hasher) make(ctx context.Context, password string) (identity.PasswordHash, error) {
 	p := h.Blank()
-	sum, err := h.compute(ctx, p, password, LaneKnown)
-	p.Sum = sum
+	leave, err := h.lanes[LaneKnown].enter(ctx)
+	if err != nil {
+		return p, err
+	}
+	defer leave()
+	h.computed.Add(1)
+	p.Sum, err = argonSum(p, []byte(password))
 	return p, err
 }
 
@@ -145,31 +158,52 @@ func (h *Hasher) Blank() identity.PasswordHash {
 	return p
 }
 
-// Matches reports whether a password has that hash. It always computes one hash.
+// Matches reports whether a password has that hash. The empty password never matches. It always
+// computes one hash, and takes the same time for every kind of hash: see even.
 func (h *Hasher) Matches(ctx context.Context, p identity.PasswordHash, password string, l Lane) (bool, error) {
-	normal, ok := Normal(password)
-	sum, err := h.compute(ctx, p, normal, l)
+	leave, err := h.lanes[l].enter(ctx)
 	if err != nil {
 		return false, err
 	}
-	return subtle.ConstantTimeCompare(sum, p.Sum) == 1 && ok, nil
+	began := time.Now()
+	right, err := h.compare(p, password, leave)
+	h.even.note(began, time.Now(), !p.Inner.IsZero())
+	h.even.wait(ctx, began)
+	return right, err
 }
 
-// compute is the one place where Argon2 runs.
-func (h *Hasher) compute(ctx context.Context, p identity.PasswordHash, password string, l Lane) ([]byte, error) {
+// compare compares a password with a hash, and leaves the lane.
+func (h *Hasher) compare(p identity.PasswordHash, password string, leave func()) (bool, error) {
+	defer leave()
+	h.computed.Add(1)
+	if !p.Inner.IsZero() {
+		return matchesInner(p, password)
+	}
+	normal, ok := Normal(password)
+	sum, err := argonSum(p, []byte(normal))
+	if err != nil {
+		return false, err
+	}
+	return subtle.ConstantTimeCompare(sum, p.Sum) == 1 && ok && normal != "", nil
+}
+
+// argonSum computes Argon2id with a hash's parameters.
+func argonSum(p identity.PasswordHash, password []byte) ([]byte, error) {
 	if p.Algorithm != argon2id || p.Time < 1 || p.Threads < 1 || p.Memory > 1<<20 || len(p.Sum) < 16 || len(p.Sum) > 64 {
 		return nil, fmt.Errorf("a password's hash is of an unknown kind: %q", p.Algorithm)
 	}
-	leave, err := h.lanes[l].enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	h.computed.Add(1)
-	return argon2.IDKey([]byte(password), p.Salt, p.Time, p.Memory, p.Threads, uint32(len(p.Sum))), nil
+	return argon2.IDKey(password, p.Salt, p.Time, p.Memory, p.Threads, uint32(len(p.Sum))), nil
 }
 
-// Outdated reports whether a hash was made at another cost than the current one.
-func (h *Hasher) Outdated(p identity.PasswordHash) bool {
-	return p.Memory != h.memory || p.Time != h.time || p.Threads != hashLanes
+// Outdated reports whether a password that has a hash is to be hashed anew; see [Hasher.Renew].
+func (h *Hasher) Outdated(p identity.PasswordHash, password string) bool {
+	if cut(p, password) {
+		return false
+	}
+	return !p.Inner.IsZero() || p.Memory != h.memory || p.Time != h.time || p.Threads != hashLanes
+}
+
+// cut reports whether a hash may cover only the beginning of a password: bcrypt covers 72 bytes.
+func cut(p identity.PasswordHash, password string) bool {
+	return p.Inner.Scheme == schemeBcrypt && len(password) >= bcryptBytes
 }

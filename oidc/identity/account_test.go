@@ -24,3 +24,18 @@ func TestSecure(t *testing.T) {
 		before = a.Secured
 	}
 }
+
+func TestPhoneVerified(t *testing.T) {
+	for _, test := range []struct {
+		a    identity.Account
+		want bool
+	}{
+		{identity.Account{}, false},
+		{identity.Account{Phone: "+8613800138000", Proofing: identity.Proofing{Method: "in_person"}}, true},
+		{identity.Account{Phone: "+8613800138000", Proofing: identity.Proofing{Method: identity.MethodImport}}, false},
+	} {
+		if got := test.a.PhoneVerified(); got != test.want {
+			t.Errorf("%+v: %t", test.a, got)
+		}
+	}
+}

@@ -29,7 +29,7 @@ type Registration struct {
 // from a license's holder or an earlier try, Register uses it, provided that it has or had
 // that name. Of simultaneous registrations one succeeds. Refusals are *Error.
 func (s *Service) Register(ctx context.Context, r Registration) (Account, Party, error) {
-	r, err := r.checked()
+	r, err := r.Checked()
 	if err != nil {
 		return Account{}, Party{}, err
 	}
@@ -73,8 +73,9 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 	return a, p, nil
 }
 
-// checked checks the registration and returns it in the form in which it is stored.
-func (r Registration) checked() (Registration, error) {
+// Checked checks the registration and returns it in the form in which it is stored. Refusals are
+// *Error.
+func (r Registration) Checked() (Registration, error) {
 	var err error
 	if r.Name, err = party.ParseName(r.Name); err != nil {
 		return r, &Error{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error(), Err: err}
@@ -125,32 +126,11 @@ func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err er
 // partyOf returns the party to which a code leads, or makes it. It refuses a party that
 // isn't a person of that name.
 func (s *Service) partyOf(ctx context.Context, r Registration, source string, now time.Time) (Party, error) {
-	keys, err := s.codeKeys(ctx, r.Code)
-	if err != nil {
-		return Party{}, err
-	}
-	find := func() (Party, error) {
-		record, err := s.c.Parties.FindParty(ctx, keys)
-		if err != nil {
-			return Party{}, err
-		}
-		p, err := s.openParty(ctx, record)
-		if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here isn't trusted
-			return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
-		}
-		if err == nil && !(p.Kind == Person && p.named(r.Name)) {
-			err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
-		}
-		return p, err
-	}
-	p, err := find()
+	p, err := s.findParty(ctx, r)
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return p, finding(err)
 	}
-	p = Party{
-		ID: NewID(), Kind: Person, Name: r.Name, Codes: []PartyCode{{Code: r.Code, Source: source}},
-		Created: now, Updated: now, Revision: 1,
-	}
+	p = r.party(source, now)
 	record, err := s.sealParty(ctx, p)
 	if err != nil {
 		return Party{}, err
@@ -159,9 +139,38 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 		return s.c.Parties.CreateParty(ctx, record)
 	})
 	if errors.Is(err, ErrExists) { // it was made after the search
-		p, err = find()
+		p, err = s.findParty(ctx, r)
 	}
 	return p, finding(err)
+}
+
+// party returns the person as a party that isn't stored yet.
+func (r Registration) party(source string, now time.Time) Party {
+	return Party{
+		ID: NewID(), Kind: Person, Name: r.Name, Codes: []PartyCode{{Code: r.Code, Source: source}},
+		Created: now, Updated: now, Revision: 1,
+	}
+}
+
+// findParty returns the party to which the code leads, or ErrNotFound. It refuses a party that
+// isn't a person of that name.
+func (s *Service) findParty(ctx context.Context, r Registration) (Party, error) {
+	keys, err := s.codeKeys(ctx, r.Code)
+	if err != nil {
+		return Party{}, err
+	}
+	record, err := s.c.Parties.FindParty(ctx, keys)
+	if err != nil {
+		return Party{}, err
+	}
+	p, err := s.openParty(ctx, record)
+	if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here isn't trusted
+		return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
+	}
+	if err == nil && !(p.Kind == Person && p.named(r.Name)) {
+		err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
+	}
+	return p, err
 }
 
 func finding(err error) error {

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
 	"strings"
 	"time"
 
@@ -121,8 +123,20 @@ func (c Class) Known() bool {
 }
 
 // NewID returns a new opaque id: 26 lower-case letters and digits, 130 random bits. It
-// says nothing about what it names.
+// says nothing about what it names. See NewOrderedID.
 func NewID() string { return strings.ToLower(rand.Text()) }
+
+// ordered has the letters and digits of ids in their order.
+var ordered = base32.NewEncoding("234567abcdefghijklmnopqrstuvwxyz").WithPadding(base32.NoPadding)
+
+// NewOrderedID returns an id of the form of NewID's that is greater than those of earlier
+// microseconds, with 75 random bits. It says when what it names was made. Databases store many
+// records faster whose ids lie beside each other.
+func NewOrderedID() string {
+	var at [8]byte
+	binary.BigEndian.PutUint64(at[:], uint64(time.Now().UnixMicro())<<10) // 54 bits until the year 2540
+	return ordered.EncodeToString(at[:])[:11] + NewID()[:15]
+}
 
 // ValidID reports whether s has the form that NewID gives. Callers look up nothing else.
 func ValidID(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 )
@@ -22,4 +23,6 @@ type Stores interface {
 	identity.Participants
 	identity.Parties
 	identity.Accounts
+	intake.Sources
+	intake.Links
 }

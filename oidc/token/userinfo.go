@@ -20,7 +20,7 @@ import (
 //	name                   profile: the name that counts today
 //	updated_at             profile: when name or codes last changed, in seconds since 1970
 //	phone_number           phone, from assurance 2 on: E.164
-//	phone_number_verified  phone, likewise: always true, as unverified numbers aren't stored
+//	phone_number_verified  phone, likewise: true, or left out if the number came from another system with the account
 //	user_type              identity: person
 //	code_type              identity, from assurance 2 on: the type of the code, by GB/T 36903 annex A, such as 111
 //	code                   identity, likewise: the code by which the state knows the person
@@ -90,7 +90,7 @@ func (p *Service) fill(ctx context.Context, c *userClaims, a Access, who *About)
 		if err != nil {
 			return oidc.Unavailable(fmt.Errorf("account %s: %w", who.Account, err))
 		}
-		c.Phone, c.PhoneVerified = account.Phone, account.Phone != ""
+		c.Phone, c.PhoneVerified = account.Phone, account.PhoneVerified()
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ const (
 const (
 	ActionPartyCreate    Action = "party.create"
 	ActionAccountCreate  Action = "account.create"
+	ActionAccountImport  Action = "account.import"
 	ActionAccountDisable Action = "account.disable"
 	ActionAccountEnable  Action = "account.enable"
 	ActionPhoneChange    Action = "account.change_phone"
@@ -71,6 +72,9 @@ const (
 	ActionCodeReuse      Action = "code.reuse"
 	ActionRefreshReuse   Action = "refresh.reuse"
 	ActionFamilyEnd      Action = "family.end"
+	ActionSourcePut      Action = "source.put"
+	ActionImportBegin    Action = "import.begin"
+	ActionImportEnd      Action = "import.end"
 )
 
 // Of the catalog, licenses and grants.
@@ -152,6 +156,7 @@ var actions = []Known{
 
 	{ActionPartyCreate, Provider, "party", "A person or organization was added."},
 	{ActionAccountCreate, Provider, "account", "An account was opened."},
+	{ActionAccountImport, Provider, "account", "An account of another system was taken over."},
 	{ActionAccountDisable, Provider, "account", "An account was disabled."},
 	{ActionAccountEnable, Provider, "account", "An account was enabled again."},
 	{ActionPhoneChange, Provider, "account", "An account has another phone."},
@@ -170,6 +175,9 @@ var actions = []Known{
 	{ActionRecoveryCheck, Provider, "account", "A recovery code was given; a right one is used up."},
 	{ActionPasskeyCheck, Provider, "account", "A passkey was used to log in; refused: passkey_unknown, passkey_wrong, passkey_copied (its sign count went back), passkey_expired, account_disabled, too_many_tries."},
 	{ActionNoticeSend, Provider, "account", "A person was told on their phone what was done with their account, or couldn't be."},
+	{ActionSourcePut, Provider, "source", "A system whose accounts are imported was put in, or changed."},
+	{ActionImportBegin, Provider, "source", "An import of accounts began."},
+	{ActionImportEnd, Provider, "source", "An import of accounts ended; the result says how, and how many rows were taken, known and quarantined."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

@@ -35,6 +35,8 @@ func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, o
 func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, open) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
+func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, open) }
+func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, open) }
 func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }

@@ -37,6 +37,8 @@ type Provider struct {
 	*identities.Participants
 	*identities.Parties
 	*identities.Accounts
+	*identities.Sources
+	*identities.Links
 }
 
 // Provider returns the stores of the OpenID provider, and of who logs in there.
@@ -44,7 +46,7 @@ func (db *DB) Provider() *Provider {
 	e := db.engine
 	return &Provider{
 		&provider.Clients{DB: e}, &provider.Sessions{DB: e}, db.families, &provider.Consents{DB: e}, &provider.Spent{DB: e}, &ledger.Settings{DB: e},
-		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e},
+		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e}, &identities.Sources{DB: e}, &identities.Links{DB: e},
 	}
 }
 

@@ -40,6 +40,8 @@ type Provider struct {
 	*identities.Participants
 	*identities.Parties
 	*identities.Accounts
+	*identities.Sources
+	*identities.Links
 }
 
 // Provider returns the stores of the OpenID provider, and of who logs in there.
@@ -47,7 +49,7 @@ func (db *DB) Provider() *Provider {
 	e := db.engine
 	return &Provider{
 		&provider.Clients{DB: e}, &provider.Sessions{DB: e}, &provider.Families{DB: e}, &provider.Consents{DB: e}, &provider.Spent{DB: e}, &ledger.Settings{DB: e},
-		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e},
+		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e}, &identities.Sources{DB: e}, &identities.Links{DB: e},
 	}
 }
 

@@ -250,6 +250,9 @@ var attacks = []attack{
 	{name: "a participant's code", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET uscc = 'X' WHERE id = @id`}},
 	{name: "a participant's English name", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET names = '{"en":"Another"}' WHERE id = @id`}},
 	{name: "a participant's class", id: ofOwner, read: readOwner, sql: []string{`UPDATE participants SET class = 'enterprise' WHERE id = @id`}},
+	{name: "a source's level raised", id: named("qinghe"), change: sourced(1), read: readSource, sql: []string{`UPDATE sources SET level = 3 WHERE id = @id`}},
+	{name: "an earlier source", id: named("qinghe"), before: sourced(3), change: sourced(1), read: readSource, table: "sources", where: "id = @id",
+		back: "level, revision, updated, auth"},
 	{name: "a license's authority", id: ofLicense, read: readLicense, sql: []string{`UPDATE licenses SET authority = '99990101MA00000002' WHERE id = @id`}},
 	{name: "a license's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE licenses SET state = 'active' WHERE id = @id`}},
 	{name: "a version's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE license_versions SET state = 'active' WHERE license = @id`}},
@@ -377,6 +380,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	must(t, "opening a provider", err)
 	v.people, err = people.New(people.Config{
 		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
+		Sources: d.Provider, Links: d.Provider,
 	})
 	must(t, "opening the service of identities", err)
 	v.session = session.Authentic(d.Provider, v.in.Keyrings().Auth())

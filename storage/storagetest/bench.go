@@ -71,6 +71,11 @@ func BenchmarkLogins(b *testing.B, s provider.Stores, servers CPU) {
 			return err
 		}},
 		{"Refresh", refresh}, // LoadFamily, LoadSession and UpdateFamily
+		{"Arrive", func() error { // a row of an import
+			a := newArrival()
+			a.Made.Party.Body, a.Made.Account.Body, a.Link.Body = body, body, body
+			return s.Arrive(ctx, a)
+		}},
 		{"Spend", func() error { return s.Spend(ctx, newHash(), at(600)) }},
 		{"FindSession", func() error { _, err := s.FindSession(ctx, sessions[next()].Cookie); return err }},
 		{"LoadFamily", func() error { _, err := s.LoadFamily(ctx, families[next()].ID); return err }},

@@ -192,7 +192,7 @@ func purgeLookups(t *testing.T, s licensing) {
 func purgePeople(t *testing.T, db Database) {
 	ctx, s := t.Context(), db.Provider
 	p, a := createParty(t, s, newParty()), createAccount(t, s, newAccount())
-	n, f := createSession(t, s, newSession()), redeem(t, s, newFamily())
+	n, f, l := createSession(t, s, newSession()), redeem(t, s, newFamily()), createLink(t, s, newLink())
 	total := 0
 	for range 6 {
 		purged, err := db.Licenses.PurgeLookups(ctx, 1, 3)
@@ -202,12 +202,15 @@ func purgePeople(t *testing.T, db Database) {
 		}
 		total += purged
 	}
-	same(t, "purged keys", total, 2+2+1+1)
+	same(t, "purged keys", total, 2+2+1+1+1)
 	noParty(t, s, "a party by serial 1", p.Codes[0], p.Codes[2])
 	noAccount(t, s, "an account by serial 1", a.Logins[0], a.Logins[2])
 	p.Codes, a.Logins = []signing.Lookup{p.Codes[1], p.Codes[3]}, []signing.Lookup{a.Logins[1], a.Logins[3]}
 	sameParty(t, s, "the party by serial 2", p)
 	sameAccount(t, s, "the account by serial 2", a)
+	noLink(t, s, "a link by serial 1", l.Keys[0])
+	l.Keys = l.Keys[1:]
+	sameLink(t, s, "the link by serial 2", l)
 	for serial, want := range []int{0, 1} {
 		sessions, err := s.ListSessions(ctx, n.Party[serial:serial+1], at(0), 10)
 		must(t, "ListSessions", err)

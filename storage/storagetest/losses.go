@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 )
@@ -139,6 +141,8 @@ var losses = []loss{
 		table: "clients", where: "id = @id", back: clientColumns},
 	{name: "a participant put back", id: ofOwner, change: renamed, kind: "participants", want: "participants",
 		table: "participants", where: "id = @id", back: "name, disabled, revision, updated, auth"},
+	{name: "a source put back", id: named("qinghe"), before: sourced(3), change: sourced(1), kind: "sources", want: "sources",
+		table: "sources", where: "id = @id", back: "level, revision, updated, auth"},
 	{name: "a license put back", id: ofLicense, change: suspended, kind: "licenses", want: "licenses",
 		table: "licenses", where: "id = @id", back: "state, revision, updated, auth",
 		sql: []string{"UPDATE license_versions SET state = 'active', suspension = NULL WHERE license = @id"}},
@@ -183,6 +187,19 @@ var losses = []loss{
 func enabled(t *testing.T, v *victims) {
 	_, err := v.p.Clients.EnableClient(t.Context(), oidc.Actor{ID: "cli"}, v.client.ID)
 	must(t, "enabling", err)
+}
+
+func readSource(ctx context.Context, v *victims) error {
+	_, err := v.people.Intake.Source(ctx, "qinghe")
+	return err
+}
+
+// sourced gives a source's records a highest level.
+func sourced(level int) func(*testing.T, *victims) {
+	return func(t *testing.T, v *victims) {
+		_, err := v.people.Intake.PutSource(t.Context(), "cli", intake.Source{Name: "qinghe", Level: level})
+		must(t, "a source", err)
+	}
 }
 
 func renamed(t *testing.T, v *victims) {
@@ -261,7 +278,7 @@ func spent(t *testing.T, v *victims) {
 }
 
 // allTables are those that are put back as a whole, parents before children.
-var allTables = []string{"{keys}", "clients", "participants", "parties", "accounts", "sessions", "families", "licenses", "license_versions",
+var allTables = []string{"{keys}", "clients", "participants", "parties", "accounts", "sources", "sessions", "families", "licenses", "license_versions",
 	"grants", "registers", "spent", "events", "provider_events"}
 
 // everythingBack puts the whole database back to an hour ago, so to speak.

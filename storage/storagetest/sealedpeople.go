@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
@@ -37,8 +38,10 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
+		Sources: db.Provider, Links: db.Provider,
 	})
 	must(t, "people", err)
+	imported := takeIn(t, s)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
 		Actor: "cli", Proofing: &identity.Proofing{Level: 2, Method: "in_person", Source: "样例派出所窗口", At: time.Now()}})
 	must(t, "registering", err)
@@ -56,6 +59,7 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 	must(t, "setting a password", err)
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
+	secrets = append(secrets, imported...)
 	if len(kept.all) == 0 {
 		t.Fatal("logging in kept nothing where it may be lost")
 	}
@@ -63,6 +67,24 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 		t.Errorf("where it may be lost, readable: %q", hits)
 	}
 	return secrets
+}
+
+// takeIn takes in an account of another system. It returns what must not be found afterwards.
+func takeIn(t *testing.T, s *people.People) []string {
+	t.Helper()
+	ctx := t.Context()
+	_, err := s.Intake.PutSource(ctx, "cli", intake.Source{Name: "qinghe", DisplayName: "样例门户", Level: 2})
+	must(t, "putting a source", err)
+	i, err := s.Intake.Begin(ctx, "cli", "qinghe", intake.Options{Level: 1})
+	must(t, "beginning an import", err)
+	row := intake.Row{Record: "record-of-a-portal-0001", Name: "令狐样例䶮", Code: "990101195512310023", Phone: "+8613900005678",
+		Password: "$sm3$before$YQ==$66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"}
+	checked, err := i.Check(row)
+	must(t, "checking a row", err)
+	outcome, err := i.Take(ctx, checked)
+	must(t, "taking a row", err)
+	same(t, "its outcome", outcome, intake.Taken)
+	return []string{row.Record, row.Name, row.Code, row.Phone, row.Phone[3:], row.Password, row.Password[17:]}
 }
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.

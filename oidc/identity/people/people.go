@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
@@ -23,8 +24,10 @@ type Config struct {
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
 	URL       string                   // the public URL, of which passkeys are; empty: there are none
-	Journal   identity.Journal         // required
+	Journal   intake.Journal           // required
 	Hashing   password.Config          // what hashes of passwords cost
+	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
+	Links     intake.Links             // likewise
 	Log       *slog.Logger             // default: discards
 }
 
@@ -35,6 +38,7 @@ type People struct {
 	Authenticators    *authenticator.Service // adds, names and removes them
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
+	Intake            *intake.Service // takes in accounts of other systems; nil without Sources
 }
 
 // New checks c and returns People.
@@ -72,5 +76,11 @@ func New(c Config) (*People, error) {
 		return nil, err
 	}
 	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Notices: notices, Journal: c.Journal})
-	return p, nil
+	if c.Sources == nil {
+		return p, nil
+	}
+	p.Intake, err = intake.New(intake.Config{
+		Sources: c.Sources, Links: c.Links, People: p.Service, Passwords: p.Passwords, Vault: c.Vault, Journal: c.Journal,
+	})
+	return p, err
 }

@@ -17,18 +17,20 @@ type Accounts struct{ DB *engine.DB }
 
 // CreateAccount implements [identity.Accounts].
 func (s *Accounts) CreateAccount(ctx context.Context, a identity.AccountRecord) error {
-	err := s.DB.Write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth)
-			VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth).Exec(engine.Changed(identity.ErrExists))
-		b.Queue(`INSERT INTO account_parties (party, account) VALUES ($1, $2) ON CONFLICT (party) DO NOTHING`,
-			a.Party, a.ID).Exec(engine.Changed(identity.ErrExists))
-		queueLogins(b, a)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(b *pgx.Batch) { queueAccount(b, a) }); err != nil {
 		return fmt.Errorf("creating account %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+// queueAccount creates an account.
+func queueAccount(b *pgx.Batch, a identity.AccountRecord) {
+	b.Queue(`INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth)
+		VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+		a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth).Exec(engine.Changed(identity.ErrExists))
+	b.Queue(`INSERT INTO account_parties (party, account) VALUES ($1, $2) ON CONFLICT (party) DO NOTHING`,
+		a.Party, a.ID).Exec(engine.Changed(identity.ErrExists))
+	queueLogins(b, a)
 }
 
 // UpdateAccount implements [identity.Accounts].

@@ -20,15 +20,17 @@ type Parties struct{ DB *engine.DB }
 
 // CreateParty implements [identity.Parties].
 func (s *Parties) CreateParty(ctx context.Context, p identity.PartyRecord) error {
-	err := s.DB.Write(ctx, func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES ($1, $2, 1, $3, $4, $5, $6)
-			ON CONFLICT (id) DO NOTHING`, p.ID, p.Kind, p.Body, p.Created, p.Updated, p.Auth).Exec(engine.Changed(identity.ErrExists))
-		queueCodes(b, p)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(b *pgx.Batch) { queueParty(b, p) }); err != nil {
 		return fmt.Errorf("creating party %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+// queueParty creates a party.
+func queueParty(b *pgx.Batch, p identity.PartyRecord) {
+	b.Queue(`INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES ($1, $2, 1, $3, $4, $5, $6)
+		ON CONFLICT (id) DO NOTHING`, p.ID, p.Kind, p.Body, p.Created, p.Updated, p.Auth).Exec(engine.Changed(identity.ErrExists))
+	queueCodes(b, p)
 }
 
 // UpdateParty implements [identity.Parties].

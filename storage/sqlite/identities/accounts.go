@@ -15,19 +15,20 @@ type Accounts struct{ DB *engine.DB }
 
 // CreateAccount implements [identity.Accounts].
 func (s *Accounts) CreateAccount(ctx context.Context, a identity.AccountRecord) error {
-	err := s.DB.Write(ctx, func(c *engine.Conn) error {
-		_, err := c.Exec(`
-			INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth) VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
-			a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth)
-		if err != nil {
-			return engine.Taken(err, identity.ErrExists)
-		}
-		return saveLogins(c, a)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(c *engine.Conn) error { return createAccount(c, a) }); err != nil {
 		return fmt.Errorf("creating account %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+func createAccount(c *engine.Conn, a identity.AccountRecord) error {
+	_, err := c.Exec(`
+		INSERT INTO accounts (id, party, disabled, revision, body, created, updated, auth) VALUES (?, ?, ?, 1, ?, ?, ?, ?)`,
+		a.ID, a.Party, a.Disabled, a.Body, a.Created, a.Updated, a.Auth)
+	if err != nil {
+		return engine.Taken(err, identity.ErrExists)
+	}
+	return saveLogins(c, a)
 }
 
 // UpdateAccount implements [identity.Accounts].

@@ -17,18 +17,19 @@ type Parties struct{ DB *engine.DB }
 
 // CreateParty implements [identity.Parties].
 func (s *Parties) CreateParty(ctx context.Context, p identity.PartyRecord) error {
-	err := s.DB.Write(ctx, func(c *engine.Conn) error {
-		_, err := c.Exec("INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES (?, ?, 1, ?, ?, ?, ?)",
-			p.ID, string(p.Kind), p.Body, p.Created, p.Updated, p.Auth)
-		if err != nil {
-			return engine.Taken(err, identity.ErrExists)
-		}
-		return saveCodes(c, p)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(c *engine.Conn) error { return createParty(c, p) }); err != nil {
 		return fmt.Errorf("creating party %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+func createParty(c *engine.Conn, p identity.PartyRecord) error {
+	_, err := c.Exec("INSERT INTO parties (id, kind, revision, body, created, updated, auth) VALUES (?, ?, 1, ?, ?, ?, ?)",
+		p.ID, string(p.Kind), p.Body, p.Created, p.Updated, p.Auth)
+	if err != nil {
+		return engine.Taken(err, identity.ErrExists)
+	}
+	return saveCodes(c, p)
 }
 
 // UpdateParty implements [identity.Parties].

@@ -98,16 +98,18 @@ var rules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/password": {
-		ours:     []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing/journal"},
-		others:   []string{"golang.org/x/crypto/argon2", "golang.org/x/text/unicode/norm"},
-		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing/journal"},
+		others:     []string{"github.com/emmansun/gmsm/sm3", "golang.org/x/crypto/argon2", "golang.org/x/crypto/blowfish", "golang.org/x/crypto/scrypt", "golang.org/x/text/unicode/norm"},
+		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
+		testOthers: []string{"golang.org/x/crypto/bcrypt"},
 	},
-	"oidc/identity/notice": {
-		ours: []string{"oidc/identity", "signing/journal"},
+	"oidc/identity/intake": {
+		ours:     []string{"license/party", "oidc/identity", "signing", "signing/journal", "signing/vault"},
+		others:   []string{"github.com/emmansun/gmsm/sm3"},
+		testOurs: []string{"oidc/identity/identitytest"},
 	},
-	"oidc/identity/device": {
-		ours: []string{"oidc/identity", "signing", "signing/vault"},
-	},
+	"oidc/identity/notice": {ours: []string{"oidc/identity", "signing/journal"}},
+	"oidc/identity/device": {ours: []string{"oidc/identity", "signing", "signing/vault"}},
 	"oidc/identity/factor": {
 		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/passkey", "oidc/identity/password", "signing", "signing/journal", "signing/vault"},
 		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
@@ -131,9 +133,7 @@ var rules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people": {
-		ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey", "oidc/identity/password", "signing/vault"},
-	},
+	"oidc/identity/people": {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/passkey", "oidc/identity/password", "signing/vault"}},
 	"oidc/identity/identitytest": {
 		ours:   []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
@@ -143,10 +143,8 @@ var rules = map[string]rule{
 		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
-	"oidc/fresh": {},
-	"oidc/ephemeral": {
-		ours: []string{"oidc", "oidc/identity", "signing", "signing/vault"},
-	},
+	"oidc/fresh":     {},
+	"oidc/ephemeral": {ours: []string{"oidc", "oidc/identity", "signing", "signing/vault"}},
 	"oidc/client": {
 		ours:   []string{"license/party", "oidc", "oidc/fresh", "oidc/identity", "signing", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
@@ -174,7 +172,7 @@ var rules = map[string]rule{
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -291,7 +289,7 @@ var rules = map[string]rule{
 		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/session", "oidc/token", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/sqlite/identities": {
-		ours: []string{"license/party", "oidc/identity", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/postgres": {
 		ours:     slices.Concat(driverRooms("storage/postgres"), []string{"storage/retention"}),
@@ -319,7 +317,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/identities": {
-		ours:   []string{"license/party", "oidc/identity", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/porttest": {},
@@ -332,6 +330,8 @@ var rules = map[string]rule{
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
 	},
+	"api/rows":          {ours: []string{"api/rows/workbook"}, others: []string{"github.com/go-json-experiment/json", "github.com/xuri/excelize/v2", "golang.org/x/text"}},
+	"api/rows/workbook": {others: []string{"github.com/xuri/excelize/v2"}},
 	"api/join": {
 		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
@@ -380,7 +380,7 @@ var rules = map[string]rule{
 	"cmd/yizheng": {
 		ours:       slices.Concat(domains, roomsOf("command", "demo", "doctor", "enroll", "events", "install", "serve", "texts"), []string{"storage", "storage/backup"}),
 		others:     []string{"github.com/alecthomas/kong", "github.com/go-json-experiment/json"},
-		testOurs:   slices.Concat(roomsOf("toolcheck"), []string{"api/apitest", "api/rest", "cmd/internal/servertest", "storage/archive", "storage/porttest", "storage/retention", "storage/sqlite", "storage/postgres"}),
+		testOurs:   slices.Concat(roomsOf("enroll/seed", "toolcheck"), []string{"api/apitest", "api/rest", "cmd/internal/servertest", "storage/archive", "storage/porttest", "storage/retention", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"rsc.io/script", "github.com/emmansun/gmsm/sm3", "github.com/goccy/go-yaml", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3"},
 	},
 	"cmd/yizheng/internal/texts": {
@@ -402,9 +402,11 @@ var rules = map[string]rule{
 		ours: slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"api/outbound", "storage"}),
 	},
 	"cmd/yizheng/internal/enroll": {
-		ours:   slices.Concat(domains, roomsOf("command", "install", "texts")),
+		ours:   slices.Concat(domains, roomsOf("command", "enroll/imports", "install", "texts")),
 		others: []string{"github.com/go-json-experiment/json"},
 	},
+	"cmd/yizheng/internal/enroll/imports": {ours: slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"api/rows"})},
+	"cmd/yizheng/internal/enroll/seed":    {others: []string{"golang.org/x/text"}}, // for tests alone
 	"cmd/yizheng/internal/events": {
 		ours:   slices.Concat(domains, roomsOf("command", "install", "texts"), []string{"storage", "storage/archive", "storage/retention"}),
 		others: []string{"github.com/go-json-experiment/json"},

@@ -344,6 +344,9 @@ func rehash(p *command.Process, in *install.Installation) error {
 	p.Print("key.rehashed", n)
 	n, bar = 0, p.Progress(p.Words.Say("key.rehashing_people"))
 	err = in.People.RehashLogins(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
+	if people := n; err == nil { // and of what they were taken in by
+		err = in.People.Intake.Rehash(p.Ctx, func(done int) { n = people + done; _ = bar.Set(n) })
+	}
 	_ = bar.Finish()
 	if err != nil {
 		return texts.Refuse("key.rehash_people_cut", n, err)

@@ -177,7 +177,7 @@ var demoOnce sync.Once
 //	tampered.sdjwt      residence with an altered signature
 //	anchors.pem, other.pem   the demo's root, and another one
 //	status.jwt, root.crl
-func demoDirectory(t *testing.T) (dir string, err error) {
+func demoDirectory(t testing.TB) (dir string, err error) {
 	dir = filepath.Join(buildDir, "demo")
 	demoOnce.Do(func() { err = makeDemoDirectory(t, dir) })
 	if err != nil {
@@ -189,7 +189,7 @@ func demoDirectory(t *testing.T) (dir string, err error) {
 	return dir, nil
 }
 
-func makeDemoDirectory(t *testing.T, dir string) error {
+func makeDemoDirectory(t testing.TB, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func download(url, file string) error {
 }
 
 // credentials saves a credential for each thing that may become of a license.
-func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
+func credentials(t testing.TB, s *server, facts demoFacts, dir string) error {
 	found := map[string]string{}
 	for _, l := range facts.Licenses {
 		parts, err := l.Identifier.Parse()
@@ -305,7 +305,7 @@ func credentials(t *testing.T, s *server, facts demoFacts, dir string) error {
 }
 
 // otherRoot makes a root that certified nothing of the demo's.
-func otherRoot(t *testing.T, file string) error {
+func otherRoot(t testing.TB, file string) error {
 	keys, err := keystore.Create(filepath.Join(t.TempDir(), "other"), keystore.GeneratePassphrase())
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 var unshownModules = []string{
 	"github.com/alecthomas/kong", "github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json", "github.com/goccy/go-yaml",
 	"github.com/piglig/go-qr", "github.com/pquerna/otp", "github.com/pressly/goose/v3", "github.com/prometheus/client_golang", "github.com/redis/go-redis/v9", "github.com/santhosh-tekuri/jsonschema/v6",
-	"github.com/schollz/progressbar/v3", "golang.org/x/net", "golang.org/x/oauth2", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
+	"github.com/schollz/progressbar/v3", "github.com/xuri/excelize/v2", "golang.org/x/net", "golang.org/x/oauth2", "golang.org/x/term", "golang.org/x/text", "golang.org/x/time",
 	// Of tests alone.
 	"github.com/chromedp/cdproto", "github.com/chromedp/chromedp", "github.com/fxamacker/cbor/v2", "github.com/coreos/go-oidc/v3", "github.com/makiuchi-d/gozxing", "rsc.io/script",
 }

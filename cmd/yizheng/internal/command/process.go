@@ -82,3 +82,35 @@ func (p *Process) Bytes(what string) (progress func(done, total int64), finish f
 		_ = bar.Set64(min(done, total))
 	}, func() { _ = bar.Finish() }
 }
+
+// Rows returns what shows how many rows are done and how much of the files was read: a bar with
+// the rate and the time left where standard error is a terminal, else a line every 10 seconds.
+func (p *Process) Rows(what string) (progress func(rows int, done, total int64), finish func()) {
+	f, ok := p.Err.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	bar := progressbar.NewOptions64(1,
+		progressbar.OptionSetWriter(p.Err), progressbar.OptionSetVisibility(terminal), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetDescription(what), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	began := time.Now()
+	shown := began
+	return func(rows int, done, total int64) {
+		every := 10 * time.Second
+		if terminal {
+			every = 200 * time.Millisecond
+		}
+		if time.Since(shown) < every {
+			return
+		}
+		shown = time.Now()
+		took := shown.Sub(began)
+		rate := float64(rows) / took.Seconds()
+		if terminal {
+			bar.Describe(p.Words.Say("import.rate", what, rows, rate))
+			bar.ChangeMax64(max(total, 1))
+			_ = bar.Set64(min(done, total)) // it can't be shown, which stops nothing
+			return
+		}
+		left := time.Duration(float64(took) * float64(total-done) / float64(max(done, 1)))
+		fmt.Fprintln(p.Err, p.Words.Say("import.progress", what, rows, rate, left.Round(time.Second)))
+	}, func() { _ = bar.Finish() }
+}

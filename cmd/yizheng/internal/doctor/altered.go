@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/intake"
 )
 
 // alteredAtOnce is how many rows are read at once.
@@ -53,6 +54,7 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 	stores := library.AuthenticStores(in.DB.Licenses(), auth)
 	clients, participants := client.Authentic(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
+	sources := intake.AuthenticSources(provider, auth)
 	entries := license.EntryCheck(in.Library.Lists())
 	for _, read := range []func() (int, error){
 		wholeList(func(after string) ([]identity.Participant, error) {
@@ -71,6 +73,10 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return accounts.ListAccounts(ctx, after, alteredAtOnce)
 		},
 			func(a identity.AccountRecord) string { return a.ID }),
+		wholeList(func(after string) ([]intake.Source, error) {
+			return sources.ListSources(ctx, after, alteredAtOnce)
+		},
+			func(s intake.Source) string { return s.Name }),
 		func() (int, error) { return readEntries(ctx, stores) },
 		wholeList(func(after string) ([]entry.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)

@@ -1,7 +1,6 @@
 // Package enroll has the commands by which an operator connects organizations, registers
 // their applications, and makes people's accounts: participant, client, person. Each changes
-// one record, prints what it is then, and leaves an event. A command that brings in many people
-// from a file will be a file here, and what reads the file's form a room that knows no people.
+// one record, prints what it is then, and leaves an event. What takes in many is in imports.
 package enroll
 
 import (

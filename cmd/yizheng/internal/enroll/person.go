@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/cmd/yizheng/internal/command"
+	"yizheng.internal/cmd/yizheng/internal/enroll/imports"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
@@ -24,6 +25,8 @@ type PersonCmd struct {
 	Enable         personEnableCmd         `cmd:"" help:"Undo disable."`
 	Phone          personPhoneCmd          `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
 	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's passkeys, apps and recovery codes, or remove what they lost or didn't add themselves."`
+	Import         imports.ImportCmd       `cmd:"" help:"Take in the accounts of another system from files: CSV, XLSX or JSON Lines, a person a row. Rows that can't be taken are written to a file, with the reason, to be mended there and given again. It can be stopped and started again at any time."`
+	Source         imports.SourceCmd       `cmd:"" help:"Systems whose accounts are taken in, and how well they knew their people."`
 	Reset          personResetCmd          `cmd:"" help:"Print a link with which somebody sets a new password, once, within 15 minutes. The old one works till then."`
 }
 

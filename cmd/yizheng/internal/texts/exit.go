@@ -10,6 +10,7 @@ const (
 	ExitFailed        = 1 // verify: invalid; doctor: something fails
 	ExitUsage         = 2 // the command line or the configuration is wrong
 	ExitIndeterminate = 3 // verify: nothing failed, something is unknown
+	ExitQuarantined   = 3 // person import: all is done, and some rows were not taken
 )
 
 // Exit is an error that decides the exit code.

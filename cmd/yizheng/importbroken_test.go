@@ -3,6 +3,7 @@ package main_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,9 @@ func TestImportBroken(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := interrupted.counts(t)
+		if said := interrupted.errs.String(); !strings.Contains(said, "stopping: rows that were begun") {
+			t.Errorf("interrupted, it says %q", said)
+		}
 		if before.Result != "interrupted" || interrupted.ProcessState.ExitCode() != 1 || before.Taken+before.Known >= 9*some {
 			t.Errorf("interrupted: %+v, exit code %d", before, interrupted.ProcessState.ExitCode())
 		}
@@ -95,14 +99,14 @@ func writePeople(t testing.TB, path string, from, n int) string {
 // importing is a person import that runs.
 type importing struct {
 	*exec.Cmd
-	out *lockedBuffer
+	out, errs *lockedBuffer
 }
 
 func (s *server) importing(t *testing.T, file, left string) importing {
 	t.Helper()
 	args := slices.Concat([]string{"person", "import"}, s.Options.settings(), []string{"--source", "qinghe", "--level", "2", "--errors", left, "--json", file})
-	i := importing{exec.CommandContext(t.Context(), program(t, ""), args...), &lockedBuffer{}}
-	i.Stdout, i.Stderr = i.out, t.Output()
+	i := importing{exec.CommandContext(t.Context(), program(t, ""), args...), &lockedBuffer{}, &lockedBuffer{}}
+	i.Stdout, i.Stderr = i.out, io.MultiWriter(i.errs, t.Output())
 	if err := i.Start(); err != nil {
 		t.Fatal(err)
 	}

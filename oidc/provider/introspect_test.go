@@ -222,12 +222,21 @@ func TestUserInfo(t *testing.T) {
 				}
 			}
 		}
+		if _, err := w.people.Change(t.Context(), w.zhang.ID, func(a *identity.Account) error { a.Proofing.Method = identity.MethodImport; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		a, err := w.CheckAccessToken(t.Context(), b.tokens(t, w.bureau, "scope", "openid phone").Access.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.UserInfo(t.Context(), a); err != nil || strings.Contains(string(got), "verified") || !strings.Contains(string(got), "+8613800138000") {
+			t.Errorf("of an imported account: %s, %v", got, err)
+		}
 		own, err := w.Redeem(t.Context(), w.machine(t), forItself())
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := w.CheckAccessToken(t.Context(), own.Access.Reveal())
-		if err != nil {
+		if a, err = w.CheckAccessToken(t.Context(), own.Access.Reveal()); err != nil {
 			t.Fatal(err)
 		}
 		_, err = w.UserInfo(t.Context(), a)

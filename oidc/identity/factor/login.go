@@ -96,7 +96,8 @@ func (p *passwords) judge(ctx context.Context, who identity.Claimant, text strin
 }
 
 // renewHash hashes a password again at the current cost, if its hash was made at another
-// cost. If that fails, the login still succeeds.
+// cost. If that fails, the login still succeeds. All else of the account stays as it was when it was
+// checked: a password or authenticator that was changed since ends the login.
 func (p *passwords) renewHash(ctx context.Context, a identity.Account, typed string) identity.Account {
 	if !p.Passwords.Outdated(a.Password, typed) {
 		return a
@@ -104,17 +105,17 @@ func (p *passwords) renewHash(ctx context.Context, a identity.Account, typed str
 	renewed, err := p.Passwords.Renew(ctx, a.Password, typed)
 	if err == nil {
 		renewed.Set = a.Password.Set
-		var changed identity.Account
-		changed, err = p.People.Change(ctx, a.ID, func(now *identity.Account) error {
+		_, err = p.People.Change(ctx, a.ID, func(now *identity.Account) error {
 			if string(now.Password.Sum) == string(a.Password.Sum) { // otherwise the password was changed just now
 				now.Password = renewed
 			}
 			return nil
 		})
-		if err == nil {
-			return changed
-		}
 	}
-	p.Log.WarnContext(ctx, "a password's hash could not be renewed", "account", a.ID, "error", err)
+	if err != nil {
+		p.Log.WarnContext(ctx, "a password's hash could not be renewed", "account", a.ID, "error", err)
+		return a
+	}
+	a.Password = renewed
 	return a
 }

@@ -14,7 +14,6 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/identitytest"
-	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/people"
 )
 
@@ -459,25 +458,5 @@ func TestLoginFailsClosed(t *testing.T) {
 		}
 		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", "guess"))
 		identitytest.IsReason(t, "a refusal without a record", err, "login_refused")
-	})
-}
-
-func TestHashesAreRenewed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := identitytest.NewWorld(t)
-		a := w.Zhang(t)
-		w = w.At(t, password.Config{Memory: 128, Time: 1})
-		got, err := w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
-		identitytest.IsReason(t, "login", err, "")
-		stored, err := w.Account(t.Context(), a.ID)
-		identitytest.IsReason(t, "loading", err, "")
-		if got.Password.Memory != 128 || stored.Password.Memory != 128 || stored.Revision != 2 || !stored.Password.Set.Equal(a.Password.Set) {
-			t.Errorf("hash is %+v, revision %d", stored.Password, stored.Revision)
-		}
-		_, err = w.CheckPassword(t.Context(), identitytest.Attempt("xiaoyan.zhang", identitytest.Password))
-		identitytest.IsReason(t, "login after it", err, "")
-		if stored, _ = w.Account(t.Context(), a.ID); stored.Revision != 2 {
-			t.Error("renewed again")
-		}
 	})
 }

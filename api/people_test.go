@@ -56,6 +56,7 @@ func (s *service) addPeople(t testing.TB, c *provider.Config) {
 	})
 	mustOf(t)(err)
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
+	c.Phones = s.people.Phones
 	c.Identity, c.Factors, c.Vault, c.Resolver = s.people.Service, s.people.Factors, s.keys.Vault(), newResolver(t, s.library, nil)
 }
 

@@ -50,6 +50,7 @@ type Config struct {
 	// there are none.
 	Identity       *identity.Service
 	Factors        *factor.Service
+	Phones         bool // people log in with their phone; see provider.Config
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
 	// Ready reports whether requests can be served, or what is missing: for
@@ -234,7 +235,7 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Tickets: s.c.Tickets,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Tickets: s.c.Tickets,
 		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers, Log: s.c.Log,
 	})
 	return nil

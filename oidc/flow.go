@@ -113,8 +113,17 @@ type Step struct {
 	Again     bool          // show the form's page again
 	Problem   Problem       // why the form was not accepted
 	Challenge string        // for StepLogin: ask for a code instead of the password; the code's form carries this
+	Phone     *PhoneLogin   // for StepLogin: a login with a phone is under way
 	Sent      *factor.Begun // for StepSecondFactor: a code was sent just now
 	Cookies   Cookies       // valid beside an error, too
+}
+
+// PhoneLogin is a login with a phone, under way: its page asks for the code that was sent or, if there
+// is a Question, whose phone it is.
+type PhoneLogin struct {
+	Number   string        // of the phone, as typed
+	Again    time.Duration // how long to wait before the next code
+	Question string        // the form that answers carries it; empty: the code is asked for
 }
 
 // Cookies says how the browser's cookies change. Zero fields change nothing.
@@ -142,6 +151,7 @@ const (
 	ProblemConfirm    ProblemKind = "confirm_failed" // the challenge is over: start again with the password
 	ProblemCode       ProblemKind = "code_wrong"     // the code was refused
 	ProblemNotSent    ProblemKind = "not_sent"       // no code could be sent
+	ProblemPhone      ProblemKind = "phone_refused"  // a login with a phone was refused, at any of its steps
 	ProblemChoose     ProblemKind = "choose"         // the person must choose a license, or that there is none
 	ProblemChanged    ProblemKind = "changed"        // what the form showed has changed since
 )

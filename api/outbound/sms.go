@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"yizheng.internal/oidc"
@@ -59,7 +61,7 @@ func NewSMS(c SMSConfig) (*SMS, error) {
 // be of use again; in bytes.
 const maxSMSAnswer = 8 << 10
 
-// Send implements [notice.Sender]. No error holds the phone, the text or the code.
+// Send implements [notice.Sender]; a status 4xx, or no connection, is [notice.ErrNotTaken]. No error holds the phone, the text or the code.
 func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	body, err := json.Marshal(struct {
 		Phone string `json:"phone"`
@@ -74,6 +76,8 @@ func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	if err != nil {
 		return errors.New("making a request to the SMS gateway")
 	}
+	var handed atomic.Bool
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { handed.Store(true) }}))
 	r.GetBody = nil // so that the transport never sends it a second time by itself
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+s.c.Secret.Reveal())
@@ -82,11 +86,17 @@ func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // without the URL
 	}
+	if err != nil && !handed.Load() {
+		err = errors.Join(err, notice.ErrNotTaken)
+	}
 	if err != nil {
 		return fmt.Errorf("asking the SMS gateway: %w", err)
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxSMSAnswer) // what is lost is the connection
+	if answer.StatusCode >= 400 && answer.StatusCode <= 499 {
+		return fmt.Errorf("the SMS gateway answered with status %d: %w", answer.StatusCode, notice.ErrNotTaken)
+	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return fmt.Errorf("the SMS gateway answered with status %d", answer.StatusCode)
 	}

@@ -113,11 +113,27 @@ func TestSMSRefused(t *testing.T) {
 			s, err := NewSMS(c)
 			mustOf(t)(err)
 			began := time.Now()
-			saysNothing(t, name, s.Send(t.Context(), sampleMessage), c)
+			err = s.Send(t.Context(), sampleMessage)
+			saysNothing(t, name, err, c)
+			if errors.Is(err, notice.ErrNotTaken) != (name == "a refusal") {
+				t.Errorf("surely not taken, or it may be: %v", err)
+			}
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// A gateway to which there is no connection surely took nothing.
+func TestSMSNotConnected(t *testing.T) {
+	t.Parallel()
+	gateway, c := newGateway(t, nil)
+	gateway.Close()
+	s, err := NewSMS(c)
+	mustOf(t)(err)
+	if err := s.Send(t.Context(), sampleMessage); !errors.Is(err, notice.ErrNotTaken) {
+		t.Errorf("got %v", err)
 	}
 }
 

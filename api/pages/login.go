@@ -17,7 +17,8 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 )
 
-// logIn takes the login page's form, which asks for a password, or for the code of a challenge.
+// logIn takes a form of the login page: it asks for a password, for the code of a challenge, or for
+// what a login with a phone needs.
 func (t steps) logIn(v *Visit) error {
 	form, err := v.Form()
 	if err != nil {
@@ -29,6 +30,14 @@ func (t steps) logIn(v *Visit) error {
 		answer = flow.Cancel{}
 	case "passkey":
 		answer = flow.Passkey{Answer: form.Get("passkey")}
+	case "send":
+		answer = flow.PhoneNumber{Phone: strings.TrimSpace(form.Get("phone"))}
+	case "resend":
+		answer = flow.PhoneNumber{Phone: form.Get("phone"), Again: true}
+	case "phone":
+		answer = flow.PhoneCode{Phone: form.Get("phone"), Code: form.Get("code")}
+	case "person":
+		answer = flow.PhonePerson{Phone: form.Get("phone"), Question: form.Get("question"), Name: strings.TrimSpace(form.Get("name")), Ending: form.Get("ending")}
 	case "confirm":
 		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: form.Get("code")}
 	}
@@ -80,6 +89,8 @@ func problemOf(p oidc.Problem) (key string, wait, status int) {
 		return key, problem.Seconds(p.Wait), http.StatusTooManyRequests
 	case oidc.ProblemLogin:
 		return loginProblem(p.Refused)
+	case oidc.ProblemPhone:
+		return phoneProblem(p.Refused)
 	case oidc.ProblemCode, oidc.ProblemNotSent:
 		if p.Refused == nil {
 			return key, 0, http.StatusServiceUnavailable
@@ -103,13 +114,24 @@ func loginProblem(e *identity.Error) (key string, wait, status int) {
 	return "login_refused", 0, http.StatusForbidden
 }
 
+// phoneProblem is problemOf for a login with a phone.
+func phoneProblem(e *identity.Error) (key string, wait, status int) {
+	status, wait = problem.LoginStatus(e)
+	if status == http.StatusServiceUnavailable {
+		return "busy", 0, status
+	}
+	return string(e.Reason), wait, status
+}
+
 // codeProblem is problemOf for a code that was refused, or couldn't be sent.
 func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
 	switch e.Reason {
+	case identity.ReasonWrongPassword:
+		return string(identity.ReasonCodeWrong), 0, http.StatusUnprocessableEntity
 	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries,
 		identity.ReasonPasskeyRefused, identity.ReasonPasskeyExpired: // with another code it may be right
 		return string(e.Reason), 0, http.StatusUnprocessableEntity
-	case identity.ReasonUnavailable:
+	case identity.ReasonUnavailable, identity.ReasonBusy:
 		status, wait = problem.LoginStatus(e)
 		return "not_sent", wait, status
 	case identity.ReasonTooManyCodes:
@@ -121,18 +143,56 @@ func codeProblem(e *identity.Error, otherwise string) (key string, wait, status 
 
 // showLogin asks for login and password, with what a form has of it.
 func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
-	view := web.Login{Username: step.Request.LoginHint}
+	view := web.Login{Username: step.Request.LoginHint, Phones: t.c.Phones}
+	if view.Phones && identity.MaskTyped(view.Username) != "" {
+		view.Phone = view.Username
+	}
+	view.ByPhone = view.Phones && (view.Username == "" || view.Phone != "")
 	if form != nil {
-		view.Username = strings.TrimSpace(form.Get("username"))
+		view.Username, view.Phone = strings.TrimSpace(form.Get("username")), strings.TrimSpace(form.Get("phone"))
+		view.ByPhone = view.Phones && aboutPhone(form)
 	}
 	var status int
 	view.Problem, view.Wait, status = problemOf(step.Problem)
+	if view.ByPhone {
+		view.Problem = aboutStep(view.Problem, form)
+	}
 	var err error
 	if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
 		return err
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account = step.Request.Back != ""
+	return v.Show(status, view)
+}
+
+// aboutStep returns the key of a problem with a login by phone at the step whose form was sent.
+func aboutStep(problem string, form url.Values) string {
+	switch act := form.Get("act"); {
+	case problem == string(oidc.ProblemIncomplete):
+		return "phone_incomplete"
+	case problem == string(identity.ReasonTooManyTries) && act == "phone": // with this code
+		return "code_spent"
+	case problem == string(identity.ReasonTooManyTries) && act == "person":
+		return "person_tries"
+	}
+	return problem
+}
+
+// aboutPhone reports whether a form is one of a login with a phone.
+func aboutPhone(form url.Values) bool {
+	return slices.Contains([]string{"send", "resend", "phone", "person"}, form.Get("act"))
+}
+
+// showPhone asks for the code of a login with a phone, or whose the phone is.
+func (t steps) showPhone(v *Visit, step oidc.Step, form url.Values) error {
+	at := step.Phone
+	view := web.Phone{
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Number: at.Number, Masked: identity.MaskTyped(at.Number),
+		Question: at.Question, Name: strings.TrimSpace(form.Get("name")), Wait: problem.Seconds(at.Again), Back: pageURL(loginPath, step),
+	}
+	var status int
+	view.Problem, view.Retry, status = problemOf(step.Problem)
 	return v.Show(status, view)
 }
 

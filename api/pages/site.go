@@ -30,6 +30,7 @@ type Config struct {
 	Clients  *client.Service
 	Identity *identity.Service // nil: nobody can log in
 	Factors  *factor.Service
+	Phones   bool // people log in with their phone
 	Tickets  *password.Tickets
 	Web      *web.Pages
 	Views    *views.Views

@@ -26,12 +26,15 @@ type Asker struct {
 	Home        string // where people begin anew; empty: not known
 }
 
-// Login asks for login and password.
+// Login asks for login and password, or for a phone to which a code is sent.
 type Login struct {
 	Form
 	Asker    *Asker // nil: our own pages are to be seen
 	Licenses bool   // licenses are asked for
 	Account  bool   // pages of the account are to be seen
+	Phones   bool   // people log in with a phone, too
+	ByPhone  bool   // that is what the page shows first, and what Problem is about
+	Phone    string // as typed
 	Username string
 	Passkey  string // options for the browser; empty: nobody logs in with a passkey
 	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
@@ -51,6 +54,21 @@ type Code struct {
 	Wait      int    // seconds until another one may be sent
 	Problem   string // key, without "code.problem."
 	Retry     int    // seconds, if the problem is one of waiting
+}
+
+// Phone goes on with a login by phone: it asks for the code that was sent or, if there is a Question,
+// whose phone it is.
+type Phone struct {
+	Form
+	Asker    *Asker
+	Number   string // as typed, for the form
+	Masked   string
+	Question string // the form carries it; empty: the code is asked for
+	Name     string // as typed
+	Wait     int    // seconds until another code may be sent
+	Problem  string // key, without "phone.problem."
+	Retry    int    // seconds, if the problem is one of waiting
+	Back     string // where the login begins anew
 }
 
 // Other leads to the page of another factor.
@@ -439,6 +457,7 @@ type Why struct {
 }
 
 func (Login) template() string    { return "login" }
+func (Phone) template() string    { return "phone" }
 func (Code) template() string     { return "code" }
 func (Account) template() string  { return "account" }
 func (Consent) template() string  { return "consent" }

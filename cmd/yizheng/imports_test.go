@@ -20,7 +20,7 @@ const module = "yizheng.internal"
 //
 // The two halves, oidc and license, never import each other: api joins them.
 // license/party is the one package that both know.
-var rules = map[string]rule{
+var rules = withIdentity(map[string]rule{
 	"license/party": {
 		others: []string{"golang.org/x/text"},
 	},
@@ -92,52 +92,6 @@ var rules = map[string]rule{
 		testOurs:   []string{"license/access", "license/library", "license/licensetest", "signing/sm2"},
 		testOthers: []string{"github.com/emmansun/gmsm"},
 	},
-	"oidc/identity": {
-		ours:     []string{"license/party", "signing", "signing/journal", "signing/vault"},
-		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
-		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
-	},
-	"oidc/identity/password": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing/journal"},
-		others:     []string{"github.com/emmansun/gmsm/sm3", "golang.org/x/crypto/argon2", "golang.org/x/crypto/blowfish", "golang.org/x/crypto/scrypt", "golang.org/x/text/unicode/norm"},
-		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
-		testOthers: []string{"golang.org/x/crypto/bcrypt"},
-	},
-	"oidc/identity/intake": {
-		ours:     []string{"license/party", "oidc/identity", "signing", "signing/journal", "signing/vault"},
-		others:   []string{"github.com/emmansun/gmsm/sm3"},
-		testOurs: []string{"oidc/identity/identitytest"},
-	},
-	"oidc/identity/notice": {ours: []string{"oidc/identity", "signing/journal"}},
-	"oidc/identity/device": {ours: []string{"oidc/identity", "signing", "signing/vault"}},
-	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/passkey", "oidc/identity/password", "signing", "signing/journal", "signing/vault"},
-		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
-		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people"},
-		testOthers: []string{"github.com/pquerna/otp"},
-	},
-	// The one room that reads what authenticators sign. Of go-webauthn it takes the parser and
-	// the checks, not the part that keeps users and sessions.
-	"oidc/identity/passkey": {
-		ours:     []string{"oidc/identity", "signing", "signing/vault"},
-		others:   []string{"github.com/go-json-experiment/json", "github.com/go-webauthn/webauthn/protocol"},
-		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
-	},
-	// For tests alone: an authenticator in software. It knows nothing of this module.
-	"oidc/identity/passkey/passkeytest": {
-		others: []string{"github.com/fxamacker/cbor/v2"},
-	},
-	"oidc/identity/authenticator": {
-		ours:     []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey", "signing/journal", "signing/vault"},
-		others:   []string{"github.com/go-json-experiment/json"},
-		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
-	},
-	// Puts them together.
-	"oidc/identity/people": {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/passkey", "oidc/identity/password", "signing/vault"}},
-	"oidc/identity/identitytest": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
-		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
-	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
 		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
@@ -168,7 +122,7 @@ var rules = map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/request", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/request", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
 	// Puts them together.
 	"oidc/provider": {
@@ -438,7 +392,7 @@ var rules = map[string]rule{
 	"docs/snippets/go": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm", "golang.org/x/oauth2"},
 	},
-}
+})
 
 // TestImports parses the files rather than asking "go list": the go command
 // sees what a test reads, so a cached result is never out of date.

@@ -42,6 +42,9 @@ func (Confirmation) tries() bool { return true }
 func (Passkey) tries() bool      { return true }
 func (Code) tries() bool         { return true }
 func (SendCode) tries() bool     { return true }
+func (PhoneNumber) tries() bool  { return true }
+func (PhoneCode) tries() bool    { return true }
+func (PhonePerson) tries() bool  { return true }
 func (Account) tries() bool      { return false }
 func (Decision) tries() bool     { return false }
 func (Find) tries() bool         { return false }
@@ -89,7 +92,7 @@ func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser
 // ago, because the form was sent twice.
 func (k *kept) answeredBy(answer Answer) bool {
 	switch answer := answer.(type) {
-	case Password:
+	case login:
 		return k.answeredByLogin()
 	case Decision:
 		return !answer.Refused && k.Form != "" && oidc.SameText(k.Form, answer.Form) && time.Since(k.Answered) <= session.FormAgain
@@ -106,10 +109,10 @@ func (k *kept) answeredByLogin() bool {
 // take carries out the form's answer, if the answer counts.
 func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	genuine := a.browser.CheckForm(a.sent.At.Purpose(), a.sent.Token)
-	password, login := a.sent.Answer.(Password)
+	first, logsIn := a.sent.Answer.(login)
 	if !a.Answered.IsZero() {
-		if login {
-			return password.repeat(ctx, p, a, genuine)
+		if logsIn {
+			return repeat(ctx, p, a, first, genuine)
 		}
 		if a.login == nil || a.login.ID != a.Session {
 			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
@@ -123,7 +126,7 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	switch {
 	case err != nil:
 		return oidc.Step{}, p.settle(ctx, a, err)
-	case kind == oidc.StepSecondFactor && login && a.sent.At == oidc.StepLogin: // the same form logged in a moment ago
+	case kind == oidc.StepSecondFactor && logsIn && a.sent.At == oidc.StepLogin: // the same form logged in a moment ago
 		return SendCode{}.first(ctx, p, a)
 	case kind != a.sent.At: // for example, somebody logged in meanwhile in another tab
 		return p.lead(ctx, a, kind)
@@ -142,6 +145,16 @@ func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oidc.Step, error) {
 	step, err := p.present(ctx, a, a.sent.At)
 	step.Again, step.Problem = true, wrong
+	switch answer := a.sent.Answer.(type) {
+	case PhoneNumber:
+		if answer.Again {
+			step.Phone = &oidc.PhoneLogin{Number: answer.Phone}
+		}
+	case PhoneCode:
+		step.Phone = &oidc.PhoneLogin{Number: answer.Phone}
+	case PhonePerson:
+		step.Phone = &oidc.PhoneLogin{Number: answer.Phone, Question: answer.Question}
+	}
 	return step, err
 }
 
@@ -235,6 +248,10 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	}
 	if err := p.stepUp(ctx, a, proof); err != nil {
 		return oidc.Step{}, err
+	}
+	if proof == byPassword {
+		checked := identity.Account{ID: a.login.About.Account, Password: identity.PasswordHash{Set: a.login.State.Password}}
+		a.knowDevice(ctx, p, checked, p.c.Factors.DeviceToken)
 	}
 	return p.next(ctx, a)
 }

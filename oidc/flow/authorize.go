@@ -40,6 +40,7 @@ type Config struct {
 	Ephemeral   identity.Ephemeral
 	Vault       *vault.Vault
 	Factors     Factors       // as *factor.Service is
+	Phones      Phones        // as *phonecode.Service is; nil: nobody logs in with a phone
 	Resolver    oidc.Resolver // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
 	Log         *slog.Logger

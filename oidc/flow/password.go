@@ -43,11 +43,21 @@ func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Ac
 	})
 }
 
+func (Password) proves() factor.Proof { return byPassword }
+
+// login is an answer that logs somebody in, and does so again if its form is sent twice.
+type login interface {
+	Answer
+	// check returns the account that the answer logs in to.
+	check(ctx context.Context, p *Service, a *asking) (identity.Account, error)
+	proves() factor.Proof
+}
+
 // repeat takes a login form whose request was answered just now, most likely by the same
-// form: without scripts, nothing stops a second click. The password is checked again, unless
+// form: without scripts, nothing stops a second click. It is checked again, unless
 // the browser has a session cookie already. If anything is wrong, the answer is the same as
 // for every answered request.
-func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine bool) (oidc.Step, error) {
+func repeat(ctx context.Context, p *Service, a *asking, w login, genuine bool) (oidc.Step, error) {
 	if a.browser.Session == (oidc.Secret{}) {
 		gone := p.shelf.gone(ctx, &a.kept)
 		if !genuine || a.sent.Wait() > 0 {
@@ -57,15 +67,15 @@ func (w Password) repeat(ctx context.Context, p *Service, a *asking, genuine boo
 		if err != nil {
 			return oidc.Step{}, gone
 		}
-		return sameLogin(ctx, p, a, account)
+		return sameLogin(ctx, p, a, account, w.proves())
 	}
 	return p.answerTwice(ctx, a)
 }
 
-// sameLogin answers a request again that was answered by a login with a password. It
+// sameLogin answers a request again that was answered by a login with that proof. It
 // succeeds if the account is the one that logged in then, and begins no session.
-func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Account) (oidc.Step, error) {
-	cookie := a.cookieFor(account, byPassword)
+func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Account, proof factor.Proof) (oidc.Step, error) {
+	cookie := a.cookieFor(account, proof)
 	l, err := p.c.Sessions.Same(ctx, cookie, account)
 	if errors.Is(err, session.ErrOvertaken) {
 		return oidc.Step{}, oidc.ErrRequestGone
@@ -112,10 +122,10 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 		return oidc.Step{}, err
 	}
 	if !a.Answered.IsZero() {
-		if confirmed || proof != byPassword {
+		if confirmed || proof != byPassword && proof != byPhone {
 			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
 		}
-		return sameLogin(ctx, p, a, account)
+		return sameLogin(ctx, p, a, account, proof)
 	}
 	l, cookie, err := p.c.Sessions.Start(ctx, a.browser, account, a.cookieFor(account, proof), proof)
 	if errors.Is(err, session.ErrOvertaken) { // the password changed after the check
@@ -131,9 +141,11 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 			return oidc.Step{}, err
 		}
 	}
-	if a.cookies.Device, err = p.c.Factors.DeviceToken(ctx, account, a.browser.Device); err != nil {
-		p.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
+	token := p.c.Factors.DeviceToken
+	if proof == byPhone { // a phone alone must not ease guessing the password
+		token = p.c.Phones.DeviceToken
 	}
+	a.knowDevice(ctx, p, account, token)
 	step, err := p.next(ctx, a)
 	if _, late := errors.AsType[*oidc.GoneError](err); late { // the same form, sent twice at once, came first
 		return p.answerTwice(ctx, a)
@@ -144,7 +156,18 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 	return step, err
 }
 
-// What a right password proves, and what the right code of a challenge proves.
+// knowDevice makes the browser a known device of an account. If that fails, the login succeeds all the
+// same.
+func (a *asking) knowDevice(ctx context.Context, p *Service, account identity.Account, token func(context.Context, identity.Account, string) (string, error)) {
+	made, err := token(ctx, account, a.browser.Device)
+	if err != nil {
+		p.c.Log.LogAttrs(ctx, slog.LevelWarn, "a device could not be noted", slog.String("error", err.Error()))
+		return
+	}
+	a.browser.Device, a.cookies.Device = made, made
+}
+
+// What a right password proves, and what the right code of a challenge or of a phone proves.
 var byPassword, byPhone = factor.Proof{Factor: factor.Password}, factor.Proof{Factor: factor.PhoneCode}
 
 // cookieFor returns the session cookie for a login. It is derived from the request's seed, so

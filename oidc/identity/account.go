@@ -32,8 +32,10 @@ type Account struct {
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
 	// Handle is the user handle under which authenticators keep the account's passkeys (WebAuthn
 	// section 5.4.3): random bytes, which never change. Empty: it never had a passkey.
-	Handle []byte    `json:"handle,omitempty"`
-	Barred time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
+	Handle []byte `json:"handle,omitempty"`
+	// PhoneProved is when it was proved last that the person has the phone. Zero: never here.
+	PhoneProved time.Time `json:"phone_proved,omitzero"`
+	Barred      time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
 	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
 	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`
@@ -46,8 +48,11 @@ type Account struct {
 const MethodImport = "import"
 
 // PhoneVerified reports whether it was verified that the person has the account's phone: at a
-// counter, or by a register. What another system knew is only said to be theirs.
-func (a *Account) PhoneVerified() bool { return a.Phone != "" && a.Proofing.Method != MethodImport }
+// counter, by a register, or by a login, however long ago. What another
+// system knew is only said to be theirs.
+func (a *Account) PhoneVerified() bool {
+	return a.Phone != "" && (a.Proofing.Method != MethodImport || !a.PhoneProved.IsZero())
+}
 
 // Secure notes that an authenticator is removed or replaced now. The time that it keeps never goes
 // back, whatever the clocks of nodes show.

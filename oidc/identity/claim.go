@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Claimant is the account that somebody claims to have. If there is no such account, There is
-// false and Account is the decoy.
+// Claimant is the account that somebody claims to have, and its party. If there is no such account,
+// There is false and both are the decoy's.
 type Claimant struct {
 	Account Account
+	Party   Party
 	There   bool
 }
 
@@ -35,17 +36,20 @@ func (s *Service) Claim(ctx context.Context, logins []Login) (Claimant, error) {
 		return Claimant{}, fmt.Errorf("finding an account: %w", err)
 	}
 	account, err := s.openAccount(ctx, r)
+	var p Party
 	if err == nil {
 		var named bool
-		if named, err = s.named(ctx, account, there, logins); err == nil && there && !named {
+		if p, named, err = s.named(ctx, account, there, logins); err == nil && there && !named {
 			there = false
-			account, err = s.openAccount(ctx, d.record)
+			if account, err = s.openAccount(ctx, d.record); err == nil {
+				p, err = s.openParty(ctx, d.party)
+			}
 		}
 	}
 	if err != nil && !there { // the decoy's key may have been purged meanwhile
 		s.decoy.CompareAndSwap(d, nil)
 	}
-	return Claimant{account, there}, err
+	return Claimant{account, p, there}, err
 }
 
 // decoy is an account that nobody has. It is sealed like other accounts, so that an unknown
@@ -78,23 +82,23 @@ func (s *Service) aDecoy(ctx context.Context) (*decoy, error) {
 	return d, nil
 }
 
-// named reports whether an account has one of the logins that led to it, because the row
+// named returns an account's party, and whether it has one of the logins that led to it, because the row
 // that led to it isn't trusted. Codes that are no longer held count, too. For a login that
 // leads to nobody, named opens the decoy's party, so that it costs the same.
-func (s *Service) named(ctx context.Context, a Account, there bool, logins []Login) (bool, error) {
+func (s *Service) named(ctx context.Context, a Account, there bool, logins []Login) (Party, bool, error) {
 	has := func(kind LoginKind, value string) bool {
 		return value != "" && slices.Contains(logins, Login{kind, value})
 	}
 	p, err := s.partyNamed(ctx, a.Party)
 	if err != nil {
-		return false, err
+		return Party{}, false, err
 	}
 	found := has(byName, a.LoginName) || has(byPhone, a.Phone) ||
 		slices.ContainsFunc(p.Codes, func(c PartyCode) bool { return has(byCode, foldCode(c.Value)) })
 	if there && !found {
 		_ = s.c.Vault.Auth().Refuse("account_logins", a.ID, "the login of another account leads to it") // logged, and counted
 	}
-	return there && found, nil
+	return p, there && found, nil
 }
 
 // partyNamed opens a party, or the decoy's if there is none.

@@ -25,11 +25,11 @@ func FuzzLogin(f *testing.F) {
 				if again, err := parseLoginName(l.Value); err != nil || again != l.Value {
 					t.Errorf("%q is the name %q, and that %q, %v", typed, l.Value, again, err)
 				}
-				if _, err := parsePhone(l.Value); err == nil {
+				if _, err := ReadPhone(l.Value); err == nil {
 					t.Errorf("the name %q is a phone", l.Value)
 				}
 			case byPhone:
-				if again, err := parsePhone(l.Value); err != nil || again != l.Value || len(l.Value) > 16 {
+				if again, err := ReadPhone(l.Value); err != nil || again != l.Value || len(l.Value) > 16 {
 					t.Errorf("%q is the phone %q, and that %q, %v", typed, l.Value, again, err)
 				}
 			case byCode:

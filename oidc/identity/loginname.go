@@ -28,6 +28,9 @@ type Login struct {
 	Value string
 }
 
+// PhoneLogins returns the one reading of a phone, which is as of [ReadPhone].
+func PhoneLogins(phone string) []Login { return []Login{{byPhone, phone}} }
+
 // maxLogin is the longest input that is read, in bytes.
 const maxLogin = 256
 
@@ -38,7 +41,7 @@ func ReadLogin(typed string) []Login {
 		return []Login{{Kind: byNothing}}
 	}
 	var all []Login
-	if phone, err := parsePhone(typed); err == nil {
+	if phone, err := ReadPhone(typed); err == nil {
 		all = append(all, Login{byPhone, phone})
 	}
 	code := foldCode(typed)
@@ -104,12 +107,12 @@ func FoldName(s string) string {
 	return s
 }
 
-// parsePhone returns a phone number in the form of E.164. Eleven digits that begin with 13
+// ReadPhone returns a phone number in the form of E.164. Eleven digits that begin with 13
 // to 19, with or without 86 before them, are a mobile number of the mainland; others begin
 // with + or 00. It ignores spaces and hyphens. Refusals are *Error with the reason
 // phone_invalid.
-func parsePhone(s string) (string, error) {
-	invalid := &Error{Reason: "phone_invalid", Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
+func ReadPhone(s string) (string, error) {
+	invalid := &Error{Reason: ReasonPhoneInvalid, Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return "", invalid
 	}
@@ -140,6 +143,15 @@ var (
 // MaskedPhone returns the account's phone in the form that may be shown before the second
 // factor, or "" if there is none.
 func (a Account) MaskedPhone() string { return maskPhone(a.Phone) }
+
+// MaskTyped returns a phone as somebody typed it in the form that may be shown, or "" if it is none.
+func MaskTyped(typed string) string {
+	phone, err := ReadPhone(typed)
+	if err != nil {
+		return ""
+	}
+	return maskPhone(phone)
+}
 
 // maskPhone returns a number in the form that may be shown before the second factor: the
 // first three digits, which name the network, and the last four.

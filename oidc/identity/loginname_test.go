@@ -29,14 +29,14 @@ func TestParsePhone(t *testing.T) {
 		"13800138000": "+8613800138000", "+86 138 0013 8000": "+8613800138000", "0086-13800138000": "+8613800138000", "8613800138000": "+8613800138000",
 		"１９９００００００００": "+8619900000000", "+85291234567": "+85291234567", "0085291234567": "+85291234567", "+1 202-555-0100": "+12025550100", "+447700900123": "+447700900123",
 	} {
-		if got, err := parsePhone(typed); err != nil || got != want {
+		if got, err := ReadPhone(typed); err != nil || got != want {
 			t.Errorf("%q is %q, %v; want %q", typed, got, err, want)
 		}
 	}
 	for _, typed := range []string{
 		"", "12800138000", "1380013800", "138001380000", "010-12345678", "+86 10 12345678", "+86", "+0123456789", "+12345", "+1234567890123456", "91234567", "phone", "+86138x0138000", "\xff", strings.Repeat("1", 1000),
 	} {
-		if got, err := parsePhone(typed); err == nil {
+		if got, err := ReadPhone(typed); err == nil {
 			t.Errorf("%q is %q", typed, got)
 		}
 	}

@@ -95,7 +95,7 @@ func (r Registration) Checked() (Registration, error) {
 		}
 	}
 	if r.Phone != "" {
-		if r.Phone, err = parsePhone(r.Phone); err != nil {
+		if r.Phone, err = ReadPhone(r.Phone); err != nil {
 			return r, err
 		}
 	}

@@ -106,7 +106,7 @@ func (s *Service) FindAccount(ctx context.Context, login string) (Account, error
 		return Account{}, err
 	}
 	typed := ReadLogin(login)
-	if has, err := s.named(ctx, a, true, typed); err != nil {
+	if _, has, err := s.named(ctx, a, true, typed); err != nil {
 		return Account{}, err
 	} else if !has {
 		return Account{}, ErrNotFound
@@ -161,21 +161,21 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	return a, err
 }
 
-// ChangePhone gives an account another phone, in the form that parsePhone reads; if phone is
+// ChangePhone gives an account another phone, in the form that ReadPhone reads; if phone is
 // empty, it removes the phone. Whatever was logged in to the account ends, unless it had that
 // phone. The caller has checked that the phone is the person's, and tells both phones; former is
 // the one that the account had. *Error: phone_invalid, phone_taken. ErrNotFound if there is no
 // such account.
 func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (a Account, former string, err error) {
 	if phone != "" {
-		if phone, err = parsePhone(phone); err != nil {
+		if phone, err = ReadPhone(phone); err != nil {
 			return Account{}, "", err
 		}
 	}
 	err = s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
 		a, err = s.Change(ctx, account, func(a *Account) error {
 			if former = a.Phone; former != phone {
-				a.Phone = phone
+				a.Phone, a.PhoneProved = phone, time.Time{}
 				a.Secure(time.Now())
 			}
 			return nil

@@ -30,6 +30,10 @@ const (
 	// ReasonPasskeyRefused is the one answer to whatever is wrong with a passkey.
 	ReasonPasskeyRefused Reason = "passkey_refused"
 	ReasonPasskeyExpired Reason = "passkey_expired" // the page was open for too long, or answered before
+	ReasonPhoneInvalid   Reason = "phone_invalid"
+	ReasonCodeNotSent    Reason = "code_not_sent"
+	// ReasonPersonRefused is the one answer to whoever has a phone and can't say whose it is.
+	ReasonPersonRefused Reason = "person_refused"
 )
 
 // Error says why something was refused. It echoes no value. Reason is one of
@@ -44,7 +48,7 @@ const (
 //     password_common, password_personal, ticket_invalid
 //   - of a login: login_refused, too_many_tries, code_needed (see factor.Challenge);
 //     code_wrong, code_expired, no_phone, no_second_factor, too_many_codes,
-//     code_not_sent, passkey_refused, passkey_expired
+//     code_not_sent, passkey_refused, passkey_expired, person_refused
 //   - busy and unavailable: nothing was decided, try again later
 type Error struct {
 	Reason Reason

@@ -42,6 +42,7 @@ type Config struct {
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
 	Factors   flow.Factors // checks the proofs by which people log in
+	Phones    flow.Phones  // logs people in with their phone; nil: nobody
 	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: authorization details aren't accepted
 	// Step, if set, is called with the name of each step of a request, for failpoints in tests.
@@ -144,7 +145,7 @@ func (c *Config) assemble() *Provider {
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
-		Factors: c.Factors, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
+		Factors: c.Factors, Phones: c.Phones, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	return p
 }

@@ -56,6 +56,8 @@ const (
 	ActionLogin          Action = "login.password"
 	ActionLoginChallenge Action = "login.challenge"
 	ActionLoginConfirm   Action = "login.confirm"
+	ActionLoginPhone     Action = "login.phone"
+	ActionLoginPerson    Action = "login.person"
 	ActionCodeSend       Action = "code.send"
 	ActionCodeCheck      Action = "code.check"
 	ActionTOTPCheck      Action = "totp.check"
@@ -169,6 +171,8 @@ var actions = []Known{
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
 	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
+	{ActionLoginPhone, Provider, "account", "The code of a login by phone was right, or wasn't."},
+	{ActionLoginPerson, Provider, "account", "Somebody with the phone said whose it is, rightly or not."},
 	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},
 	{ActionCodeCheck, Provider, "account", "A code was given."},
 	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},

@@ -170,9 +170,16 @@ func (b *browser) comes(expression string, within time.Duration) bool {
 	}
 }
 
-// waitFor waits until the page has a visible element.
+// waitFor waits until the page has a visible element. On the login's page it goes to the password, if
+// that is waited for: what the page shows first is the phone.
 func (b *browser) waitFor(selector string) {
 	b.t.Helper()
+	if selector == "#username" {
+		b.wait(`document.readyState === 'complete' && document.querySelector('#username')`)
+		if eval[bool](b, `!!document.querySelector('#way-phone:checked')`) {
+			b.click("label[for=way-password]")
+		}
+	}
 	b.wait(fmt.Sprintf(`document.readyState === 'complete' && document.querySelector(%q) && document.querySelector(%q).getClientRects().length`, selector, selector))
 }
 

@@ -82,6 +82,7 @@ type person struct {
 	Password string `json:"password"`
 	Name     string `json:"name"`
 	Phone    string `json:"phone"`
+	Code     string `json:"code"` // the number of the person's document
 }
 
 // startDemo starts a demo of the test's own. It ends with the test.

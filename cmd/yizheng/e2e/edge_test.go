@@ -334,7 +334,9 @@ func TestKeyboard(t *testing.T) {
 	b.open(police)
 	focus("#apply")
 	b.press(kb.Enter)
-	b.waitFor("#username")
+	b.waitFor("#phone")
+	focus("#way-phone")
+	b.press(kb.ArrowRight) // in a group of options the arrows choose
 	focus("#username")
 	b.press(d.People[0].Login)
 	focus("#password")

@@ -92,10 +92,13 @@ func TestLoginFirstScreen(t *testing.T) {
 	b.follow("#text-size")
 	b.open(d.Departments[0].URL)
 	b.click("#apply")
-	b.waitFor("#username")
+	b.waitFor("#phone")
 	b.good("login-large", "登录", "居住证服务")
-	if bottom := eval[float64](b, `document.querySelector('#submit').getBoundingClientRect().bottom`); bottom > 640 {
-		t.Errorf("the button ends %v pixels below the top of the page", bottom)
+	for _, button := range []string{"#send-code", "#submit"} { // of the phone, then of the password
+		if bottom := eval[float64](b, fmt.Sprintf(`document.querySelector(%q).getBoundingClientRect().bottom`, button)); bottom > 640 || bottom <= 0 {
+			t.Errorf("%s ends %v pixels below the top of the page", button, bottom)
+		}
+		b.click("label[for=way-password]")
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 //	format (1 byte) ‖ device (16) ‖ made (8, seconds, big-endian) ‖ serial of the MAC's key (4) ‖ MAC (32)
 //
 // in base64url. The account, and when its password was set, are only in the MAC. So a cookie
-// names nobody, and is valid only until the password changes.
+// names nobody, and is valid only until the password changes. Of [NewOfPhones] it is the phone.
 const (
 	format     = 2
 	idBytes    = 16
@@ -39,14 +39,30 @@ const (
 // domain is the domain of device tokens' MACs. Never change it: stored cookies depend on it.
 const domain = "account.device"
 
-// Devices makes and reads tokens. Safe for concurrent use.
-type Devices struct{ vault *vault.Vault }
+// domainPhone is that of the tokens of [NewOfPhones]. Never change it.
+const domainPhone = "account.device.phone"
 
-// New returns Devices whose tokens have MACs of the vault's keys.
-func New(v *vault.Vault) *Devices { return &Devices{v} }
+// Devices makes and reads tokens. Safe for concurrent use.
+type Devices struct {
+	vault  *vault.Vault
+	domain string
+	bound  func(identity.Account) string // what ends a token when it changes
+}
+
+// New returns Devices whose tokens have MACs of the vault's keys. A token is good until the account's
+// password changes.
+func New(v *vault.Vault) *Devices {
+	return &Devices{v, domain, func(a identity.Account) string { return strconv.FormatInt(a.Password.Set.UnixNano(), 10) }}
+}
+
+// NewOfPhones returns Devices for browsers in which somebody logged in with their phone alone. A token
+// is good until the account's phone changes, and is none of those of [New].
+func NewOfPhones(v *vault.Vault) *Devices {
+	return &Devices{v, domainPhone, func(a identity.Account) string { return a.Phone }}
+}
 
 // Token returns a token that makes a browser a known device of the account, for a year or until
-// the account's password changes. had is what the browser has already, or empty: the newest five
+// what it is bound to changes. had is what the browser has already, or empty: the newest five
 // tokens stay.
 func (d *Devices) Token(ctx context.Context, account identity.Account, had string) (string, error) {
 	token := make([]byte, 0, tokenBytes)
@@ -55,7 +71,7 @@ func (d *Devices) Token(ctx context.Context, account identity.Account, had strin
 	rand.Read(token[1:])
 	made := time.Now().Unix()
 	token = binary.BigEndian.AppendUint64(token, uint64(made))
-	mac, err := d.vault.MAC(ctx, domain, facts(account, hex.EncodeToString(token[1:1+idBytes]), made)...)
+	mac, err := d.vault.MAC(ctx, d.domain, d.facts(account, hex.EncodeToString(token[1:1+idBytes]), made)...)
 	if err != nil {
 		return "", err
 	}
@@ -73,8 +89,8 @@ func (d *Devices) Token(ctx context.Context, account identity.Account, had strin
 }
 
 // facts returns what the MAC of a device token covers.
-func facts(a identity.Account, device string, made int64) []string {
-	return []string{a.ID, device, strconv.FormatInt(made, 10), strconv.FormatInt(a.Password.Set.UnixNano(), 10)}
+func (d *Devices) facts(a identity.Account, device string, made int64) []string {
+	return []string{a.ID, device, strconv.FormatInt(made, 10), d.bound(a)}
 }
 
 // split returns the parts of a cookie that have the length of a token.
@@ -117,7 +133,7 @@ func (d *Devices) read(ctx context.Context, account identity.Account, token stri
 	if made > now+60 || made < now-int64(Life/time.Second) {
 		return "", nil
 	}
-	ok, err := d.vault.CheckMAC(ctx, mac, domain, facts(account, device, made)...)
+	ok, err := d.vault.CheckMAC(ctx, mac, d.domain, d.facts(account, device, made)...)
 	if errors.Is(err, signing.ErrNoKey) { // the key was purged, or its serial was made up
 		return "", nil
 	}

@@ -8,6 +8,8 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/onetime"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
@@ -36,16 +38,16 @@ const challengeTime = 5 * time.Second
 // It takes the same time either way. The counts are taken back only when the right code is
 // typed: if that happened earlier, an attacker who watches the limits would learn that the
 // password was right.
-func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tally, began time.Time) error {
+func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claimant, reason string, counted []tries.Tally, began time.Time) error {
 	c := &Challenge{Handle: rand.Text()}
-	var kept codeRecord
+	kept := onetime.Note{Void: reason != ""}
 	if reason == "" {
 		kept.Account, kept.Checked = who.Account.ID, who.Account.Password.Set
 	}
 	for _, t := range counted {
-		kept.Counted = append(kept.Counted, t.key)
+		kept.Counted = append(kept.Counted, t.Key)
 	}
-	code, err := p.codes.keep(ctx, codeKeyOf{challengeSubject, c.Handle + "." + a.Binding}, kept, identity.PartOpened, identity.NetworkOf(a.Address))
+	code, err := p.codes.Keep(ctx, onetime.Key{Subject: challengeSubject, Binding: c.Handle + "." + a.Binding}, kept, identity.PartOpened, identity.NetworkOf(a.Address))
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func orOK(reason string) string {
 // sendConfirmation sends the code of a challenge, within the account's limits
 // and the time that a guarded try takes.
 func (p *passwords) sendConfirmation(ctx context.Context, a Attempt, account identity.Account, code string, began time.Time) error {
-	if _, err := p.codes.countSent(ctx, account.ID, time.Now()); err != nil {
+	if _, err := p.codes.CountSent(ctx, time.Now(), account.ID); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithDeadline(ctx, began.Add(challengeTime-challengeTime/10))
@@ -90,7 +92,7 @@ func (p *passwords) sendConfirmation(ctx context.Context, a Attempt, account ide
 
 // confirm is [Service.ConfirmLogin].
 func (p *passwords) confirm(ctx context.Context, handle, binding, code, requestID string) (identity.Account, error) {
-	kept, err := p.codes.spend(ctx, codeKeyOf{challengeSubject, handle + "." + binding}, code)
+	kept, err := p.codes.Spend(ctx, onetime.Key{Subject: challengeSubject, Binding: handle + "." + binding}, code)
 	f := identity.Did("", journal.ActionLoginConfirm, kept.Account, requestID, identity.ReasonOf(err))
 	if err != nil {
 		p.Journal.Noted(ctx, f)
@@ -114,7 +116,7 @@ func (p *passwords) confirm(ctx context.Context, handle, binding, code, requestI
 		return identity.Account{}, err
 	}
 	for _, key := range kept.Counted {
-		p.takeBack(ctx, time.Now(), tally{limit: limit{window: time.Hour}, key: key})
+		p.TakeBack(ctx, time.Now(), tries.Tally{Limit: tries.Limit{Window: time.Hour}, Key: key})
 	}
 	return account, nil
 }

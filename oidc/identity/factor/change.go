@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
@@ -64,7 +65,7 @@ func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.A
 		return identity.Account{}, err
 	}
 	who := identity.Claimant{Account: account, There: true}
-	t, err := p.tries.try(ctx, a, identity.Login{Kind: byAccount, Value: id}, who, began)
+	t, err := p.limits.try(ctx, a, identity.Login{Kind: byAccount, Value: id}, who, began)
 	if err != nil {
 		return identity.Account{}, err
 	}
@@ -78,7 +79,7 @@ func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.A
 	if reason != "" {
 		return identity.Account{}, wrongPassword()
 	}
-	p.takeBack(ctx, began, t.counted...)
+	p.TakeBack(ctx, began, t.counted...)
 	return account, nil
 }
 
@@ -86,8 +87,8 @@ func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.A
 func (t *tried) withheld() error {
 	refused := t.refused
 	for _, c := range t.counted { // counts of the account, too: to its own user they needn't be hidden
-		if c.over() && (refused == nil || refused.Retry < c.window) {
-			refused = tooManyTries(c)
+		if c.Over() && (refused == nil || refused.Retry < c.Window) {
+			refused = tries.TooMany(c)
 		}
 	}
 	if refused == nil {

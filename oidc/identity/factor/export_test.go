@@ -4,22 +4,24 @@ import (
 	"context"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/onetime"
+	"yizheng.internal/oidc/identity/tries"
 )
 
 // What tests from outside look at.
 const (
-	CodeLife              = codeLife
-	CodeAgain             = codeAgain
+	CodeLife              = onetime.Life
+	CodeAgain             = onetime.Again
 	ChallengeTime         = challengeTime
 	OneFactor, TwoFactors = oneFactor, twoFactors
 )
 
 var (
-	AddressOf      = addressOf
-	NetworkOf      = networkOf
-	MostOfDevices  = ofDevices.most
-	MostOfLoginDay = ofLoginDay.most
-	MostOfKnown    = ofKnown.most
+	AddressOf      = tries.AddressOf
+	NetworkOf      = tries.NetworkOf
+	MostOfDevices  = ofDevices.Most
+	MostOfLoginDay = ofLoginDay.Most
+	MostOfKnown    = ofKnown.Most
 )
 
 // KnownDevice returns the id of the device if a cookie makes it one of the account's.

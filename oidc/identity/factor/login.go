@@ -29,7 +29,7 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 	if err != nil {
 		return identity.Account{}, err
 	}
-	t, err := p.tries.try(ctx, a, logins[0], who, began)
+	t, err := p.limits.try(ctx, a, logins[0], who, began)
 	if err != nil {
 		return identity.Account{}, err
 	}
@@ -39,7 +39,7 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 	}
 	reason, err := p.judge(ctx, who, a.Password, t.lane)
 	if err != nil {
-		p.takeBack(context.WithoutCancel(ctx), began, t.counted...) // nothing was compared
+		p.TakeBack(context.WithoutCancel(ctx), began, t.counted...) // nothing was compared
 		return identity.Account{}, err
 	}
 	if t.guarded {
@@ -52,7 +52,7 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, reason, a.RequestID))
 		return identity.Account{}, refusedLogin()
 	}
-	p.takeBack(ctx, began, t.counted...)
+	p.TakeBack(ctx, began, t.counted...)
 	if err := p.Journal.Record(ctx, factOf(who, journal.ActionLogin, journal.ResultOK, a.RequestID)); err != nil {
 		return identity.Account{}, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/passkey"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
@@ -32,9 +33,9 @@ var byPasskey = Definition{
 // checking them. A login with a passkey alone is limited by address and not by account, so that
 // nobody is kept from their passkey by others.
 var (
-	ofPasskey        = []limit{{"passkey", 20, time.Hour}}
-	ofPasskeyAddress = limit{"passkey-address", hardOfAddress, time.Hour}
-	ofPasskeyNetwork = limit{"passkey-network", hardOfNetwork, time.Hour}
+	ofPasskey        = []tries.Limit{{Name: "passkey", Most: 20, Window: time.Hour}}
+	ofPasskeyAddress = tries.Limit{Name: "passkey-address", Most: hardOfAddress, Window: time.Hour}
+	ofPasskeyNetwork = tries.Limit{Name: "passkey-network", Most: hardOfNetwork, Window: time.Hour}
 )
 
 // Why a passkey is refused, in events. The person is told ReasonPasskeyRefused instead, whichever
@@ -116,7 +117,7 @@ func PasskeyError(err error) error {
 	case errors.Is(err, passkey.ErrRefused):
 		return refusedPasskey(ReasonPasskeyWrong, err)
 	case errors.Is(err, passkey.ErrAway):
-		return unavailable(err)
+		return tries.Unavailable(err)
 	}
 	return err
 }
@@ -192,7 +193,7 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 	}
 	signed, err := p.read(ctx, browserBinding(a.Binding), a.Answer)
 	if errors.Is(err, passkey.ErrExpired) { // of a page that was left open: it is no guess
-		p.takeBack(ctx, now, counted...)
+		p.TakeBack(ctx, now, counted...)
 	}
 	if err != nil {
 		return identity.Account{}, err
@@ -202,7 +203,7 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 		return identity.Account{}, refusedPasskey(passkeyUnknown, nil)
 	}
 	if err != nil {
-		p.takeBack(ctx, now, counted...)
+		p.TakeBack(ctx, now, counted...)
 		return identity.Account{}, err
 	}
 	f.Subject = found.ID
@@ -216,7 +217,7 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 		return nil
 	})
 	if _, refused := errors.AsType[*identity.Error](err); !refused { // it is right, or the fault is ours
-		p.takeBack(ctx, now, counted...)
+		p.TakeBack(ctx, now, counted...)
 	}
 	if err != nil {
 		return identity.Account{}, err
@@ -229,20 +230,20 @@ func (p *passkeys) check(ctx context.Context, a PasskeyAttempt) (account identit
 }
 
 // countAddress counts a try by its address and network.
-func (p *passkeys) countAddress(ctx context.Context, a netip.Addr, now time.Time) (counted []tally, err error) {
+func (p *passkeys) countAddress(ctx context.Context, a netip.Addr, now time.Time) (counted []tries.Tally, err error) {
 	for _, of := range []struct {
-		limit
+		tries.Limit
 		name string
-	}{{ofPasskeyAddress, addressOf(a)}, {ofPasskeyNetwork, networkOf(a)}} {
+	}{{ofPasskeyAddress, tries.AddressOf(a)}, {ofPasskeyNetwork, tries.NetworkOf(a)}} {
 		if of.name == "" {
 			continue
 		}
-		c, err := p.count(ctx, of.limit, now, of.name)
+		c, err := p.Count(ctx, of.Limit, now, of.name)
 		if err != nil {
 			return nil, err
 		}
-		if counted = append(counted, c); c.over() {
-			return nil, tooManyTries(c)
+		if counted = append(counted, c); c.Over() {
+			return nil, tries.TooMany(c)
 		}
 	}
 	return counted, nil

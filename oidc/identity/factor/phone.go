@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/signing/journal"
 )
 
@@ -23,7 +24,7 @@ var byPhone = Definition{
 		}
 		return []identity.Authenticator{{Factor: string(PhoneCode), Name: a.MaskedPhone()}}
 	},
-	Tries: map[journal.Action]string{journal.ActionCodeCheck: "code"},
+	Tries: map[journal.Action]string{journal.ActionCodeCheck: "code", journal.ActionLoginPhone: "phone", journal.ActionLoginPerson: "person"},
 	Sends: journal.ActionCodeSend, Channel: "sms",
 	prover: func(t *tools) Factor { return &phoneCodes{t} },
 }
@@ -48,51 +49,51 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	case a.Phone == "":
 		return Begun{}, &identity.Error{Reason: identity.ReasonNoPhone, Detail: "The account has no phone. It can be added at a counter."}
 	}
-	of := codeKeyOf{l.Account, l.Binding}
+	of := onetime.Key{Subject: l.Account, Binding: l.Binding}
 	now := time.Now()
-	before, _, err := p.codes.load(ctx, of)
+	before, err := p.codes.Load(ctx, of)
 	if err != nil && !errors.Is(err, identity.ErrGone) {
 		return Begun{}, err
 	}
-	sent := Begun{Phone: a.MaskedPhone(), Again: codeAgain}
-	if age := now.Sub(before.Sent); err == nil && !before.Used && age < codeAgain {
-		return Begun{Phone: sent.Phone, Again: codeAgain - age}, nil
+	sent := Begun{Phone: a.MaskedPhone(), Again: onetime.Again}
+	if age := now.Sub(before.Sent); err == nil && !before.Used && age < onetime.Again {
+		return Begun{Phone: sent.Phone, Again: onetime.Again - age}, nil
 	}
 	// Of simultaneous requests one sends a code.
-	gap, err := p.count(ctx, ofCodeGap, now, l.Account, l.Binding, before.ID)
+	gap, err := p.codes.CountGap(ctx, of, now, before.ID)
 	if err != nil {
 		return Begun{}, err
 	}
-	if gap.over() {
-		p.takeBack(ctx, now, gap)
+	if gap.Over() {
+		p.TakeBack(ctx, now, gap)
 		return sent, nil
 	}
 	if err := p.send(ctx, a, of, l.Language, l.RequestID); err != nil {
-		p.takeBack(ctx, now, gap)
+		p.TakeBack(ctx, now, gap)
 		return Begun{}, err
 	}
 	return sent, nil
 }
 
 // send sends a code within the account's limits.
-func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf, language, requestID string) error {
+func (p *phoneCodes) send(ctx context.Context, a identity.Account, of onetime.Key, language, requestID string) error {
 	f := identity.Did(a.ID, journal.ActionCodeSend, a.ID, requestID, "")
-	counted, err := p.codes.countSent(ctx, a.ID, time.Now())
+	counted, err := p.codes.CountSent(ctx, time.Now(), a.ID)
 	if err != nil {
 		f.Result = identity.ReasonOf(err)
 		p.Journal.Noted(ctx, f)
 		return err
 	}
-	code, err := p.codes.keep(ctx, of, codeRecord{}, identity.PartReserved, a.ID)
+	code, err := p.codes.Keep(ctx, of, onetime.Note{Phone: a.Phone}, identity.PartReserved, a.ID)
 	if err != nil {
-		p.takeBack(ctx, time.Now(), counted...)
+		p.TakeBack(ctx, time.Now(), counted...)
 		return err
 	}
-	sending, cancel := context.WithTimeout(ctx, codeTimeout)
+	sending, cancel := context.WithTimeout(ctx, onetime.Timeout)
 	defer cancel()
 	if err = p.Sender.Send(sending, notice.Code(notice.LoginCode, a.Phone, code, language)); err != nil {
-		err = &identity.Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
-		p.codes.forget(ctx, of) // if the message arrives after all, its code is not valid
+		err = &identity.Error{Reason: identity.ReasonCodeNotSent, Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
+		p.codes.Forget(ctx, of) // if the message arrives after all, its code is not valid
 	}
 	f.Result = identity.ReasonOf(err)
 	p.Journal.Noted(ctx, f)
@@ -103,9 +104,43 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of codeKeyOf,
 // tries within five minutes, and one use. *Error: code_wrong, code_expired (also if the code was
 // used or lost), too_many_tries (Retry is set: another code is needed), unavailable.
 func (p *phoneCodes) Finish(ctx context.Context, l Login, code string) (Proof, error) {
-	_, err := p.codes.spend(ctx, codeKeyOf{l.Account, l.Binding}, code)
+	spent, err := p.codes.Spend(ctx, onetime.Key{Subject: l.Account, Binding: l.Binding}, code)
 	if err := p.proved(ctx, l, journal.ActionCodeCheck, err); err != nil {
 		return Proof{}, err
 	}
+	// The code came after another factor, so the phone is the person's still.
+	if err := p.provePhone(ctx, l.Account, spent.Phone); err != nil {
+		p.Log.WarnContext(ctx, "the proof of a phone could not be noted", "account", l.Account, "error", err)
+	}
 	return Proof{Factor: PhoneCode}, nil
+}
+
+// provedAgain is how long after a proof the next one is worth a write.
+const provedAgain = 24 * time.Hour
+
+var errPhoneChanged = errors.New("the account has another phone now")
+
+// ProvePhone notes that it was proved just now that the person has the account's phone. It stores
+// nothing if that is known from the last day, or if the account has another phone meanwhile.
+func (s *Service) ProvePhone(ctx context.Context, account, phone string) error {
+	return s.passwords.provePhone(ctx, account, phone)
+}
+
+func (t *tools) provePhone(ctx context.Context, account, phone string) error {
+	now := time.Now().UTC()
+	a, err := t.People.Account(ctx, account)
+	if err != nil || a.Phone != phone || now.Sub(a.PhoneProved) < provedAgain {
+		return err
+	}
+	_, err = t.People.Change(ctx, account, func(a *identity.Account) error {
+		if a.Phone != phone {
+			return errPhoneChanged
+		}
+		a.PhoneProved = now
+		return nil
+	})
+	if errors.Is(err, errPhoneChanged) {
+		return nil
+	}
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -30,7 +31,7 @@ var byRecovery = Definition{
 }
 
 // ofRecovery limits wrong recovery codes of an account.
-var ofRecovery = []limit{{"recovery", 10, time.Hour}}
+var ofRecovery = []tries.Limit{{Name: "recovery", Most: 10, Window: time.Hour}}
 
 const (
 	recoveryMost   = 10 // codes that are made at a time
@@ -64,17 +65,17 @@ type recoverySum struct {
 }
 
 // ofChanges limits changes of an account's authenticators, for each tells the owner by a message.
-var ofChanges = limit{"authenticators", 10, time.Hour}
+var ofChanges = tries.Limit{Name: "authenticators", Most: 10, Window: time.Hour}
 
 // CountChange counts a change of an account's authenticators, of which its owner is told. *Error:
 // too_many_tries (Retry is set), unavailable.
 func (s *Service) CountChange(ctx context.Context, account string) error {
-	c, err := s.passwords.count(ctx, ofChanges, time.Now(), account)
+	c, err := s.passwords.Count(ctx, ofChanges, time.Now(), account)
 	if err != nil {
 		return err
 	}
-	if c.over() {
-		return tooManyTries(c)
+	if c.Over() {
+		return tries.TooMany(c)
 	}
 	return nil
 }

@@ -11,8 +11,10 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
 )
@@ -63,9 +65,9 @@ type Config struct {
 // tools has what the factors share.
 type tools struct {
 	Config
-	*counters
-	tries *limiter
-	codes *codes
+	*tries.Counters
+	limits *limiter
+	codes  *onetime.Codes
 }
 
 // proved records the result of a try to prove a factor. If err is not nil, it notes the refusal
@@ -96,8 +98,9 @@ func New(c Config) (*Service, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	counters, devices := &counters{c.Ephemeral, c.Vault, c.Log}, device.New(c.Vault)
-	t := &tools{c, counters, &limiter{counters, devices, c.Sender != nil}, &codes{counters}}
+	counters, devices := tries.New(c.Ephemeral, c.Vault, c.Log), device.New(c.Vault)
+	codes := onetime.New(counters, c.Ephemeral, c.Vault, c.Log)
+	t := &tools{c, counters, &limiter{counters, devices, c.Sender != nil}, codes}
 	s := &Service{passwords: &passwords{t}, passkeys: &passkeys{t}, devices: devices, factors: map[Name]Factor{}}
 	for _, d := range All() {
 		s.factors[d.Name] = d.prover(t)

@@ -14,6 +14,8 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/onetime"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
@@ -35,7 +37,7 @@ const (
 
 // ofTOTP limits wrong codes of an account's apps, by somebody who knows the password: fifteen
 // guesses a day, at three codes in a million for each app.
-var ofTOTP = []limit{{"totp-hour", 5, time.Hour}, {"totp-day", 15, 24 * time.Hour}}
+var ofTOTP = []tries.Limit{{Name: "totp-hour", Most: 5, Window: time.Hour}, {Name: "totp-day", Most: 15, Window: 24 * time.Hour}}
 
 // TOTPSecret is what an app and the account share. It is what [identity.Authenticator].Data holds.
 type TOTPSecret struct {
@@ -67,7 +69,7 @@ func (s *TOTPSecret) URI(issuer, account string) string {
 // Take reports whether a code is right, as of now, and hasn't been taken before, nor a later one;
 // then it is taken: the secret must be stored before anything rests on it (RFC 6238 section 5.2).
 func (s *TOTPSecret) Take(code string, now time.Time) bool {
-	code = foldDigits(code)
+	code = onetime.FoldDigits(code)
 	current, right := now.Unix()/int64(totpStep/time.Second), int64(0)
 	for step := current - totpSkew; step <= current+totpSkew; step++ {
 		want, err := hotp.GenerateCode(s.Text(), uint64(step))
@@ -93,7 +95,7 @@ func (p *totps) Begin(context.Context, Login) (Begun, error) { return Begun{}, n
 // code_wrong; too_many_tries after five wrong ones in an hour or fifteen in a day (Retry is set); login_refused
 // for a disabled account; unavailable.
 func (p *totps) Finish(ctx context.Context, l Login, code string) (Proof, error) {
-	if code = foldDigits(code); len(code) != totpDigits || strings.Trim(code, "0123456789") != "" { // that is no try
+	if code = onetime.FoldDigits(code); len(code) != totpDigits || strings.Trim(code, "0123456789") != "" { // that is no try
 		err := p.proved(ctx, l, journal.ActionTOTPCheck, wrongCode("A code of the app has six digits."))
 		return Proof{}, err
 	}
@@ -127,16 +129,16 @@ func takeTOTP(a *identity.Account, code string, now time.Time) error {
 
 // spend counts a try of what the account keeps, and changes the account by it: of tries side by
 // side with the same code one succeeds, by the account's revision. A right one is no try.
-func (t *tools) spend(ctx context.Context, limits []limit, account string, take func(*identity.Account) error) error {
+func (t *tools) spend(ctx context.Context, limits []tries.Limit, account string, take func(*identity.Account) error) error {
 	now := time.Now()
-	var counted []tally
+	var counted []tries.Tally
 	for _, l := range limits {
-		c, err := t.count(ctx, l, now, account)
+		c, err := t.Count(ctx, l, now, account)
 		if err != nil {
 			return err
 		}
-		if counted = append(counted, c); c.over() {
-			return tooManyTries(c)
+		if counted = append(counted, c); c.Over() {
+			return tries.TooMany(c)
 		}
 	}
 	_, err := t.People.Change(ctx, account, func(a *identity.Account) error {
@@ -146,7 +148,7 @@ func (t *tools) spend(ctx context.Context, limits []limit, account string, take 
 		return take(a)
 	})
 	if err == nil {
-		t.takeBack(ctx, now, counted...)
+		t.TakeBack(ctx, now, counted...)
 	}
 	return err
 }

@@ -25,6 +25,7 @@ import (
 	"yizheng.internal/oidc/identity/passkey/passkeytest"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/identity/phonecode"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/journal"
@@ -142,6 +143,7 @@ type Node struct {
 	*identity.Service
 	*Factors
 	*password.Tickets
+	Phones         *phonecode.Service // nil without a Sender
 	Authenticators *authenticator.Service
 	Hash           *password.Hasher
 	Vault          *vault.Vault
@@ -209,7 +211,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Node{p.Service, p.Factors, p.Tickets, p.Authenticators, p.Passwords, vault}
+	return &Node{p.Service, p.Factors, p.Tickets, p.Phones, p.Authenticators, p.Passwords, vault}
 }
 
 // At returns the same world with another node, which has another cost of hashes.

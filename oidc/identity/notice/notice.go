@@ -4,6 +4,7 @@ package notice
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -11,6 +12,10 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 )
+
+// ErrNotTaken says, wrapped by a Sender's error, that the message surely wasn't taken: it was refused, or
+// never handed over. After any other error it may arrive.
+var ErrNotTaken = errors.New("the message was not taken")
 
 // Sender delivers a message to a phone. The demo's shows them on a page.
 type Sender interface {
@@ -33,6 +38,7 @@ type Kind string
 const (
 	LoginCode  Kind = "login_code"  // it confirms a login
 	DeviceCode Kind = "device_code" // it confirms a login on an unknown device, after many tries
+	PhoneCode  Kind = "phone_code"  // it logs in, without a password
 )
 
 // Kinds of messages that tell people what was done with their account.
@@ -64,6 +70,10 @@ var texts = map[Kind][2]string{
 	DeviceCode: {
 		"【一证】有人正在一台新设备上登录您的账号，密码正确。如果是您本人，请在登录页面输入验证码 #，5 分钟内有效。如果不是您，请不要把它告诉任何人（工作人员也不会向您索要），并请尽快修改密码。",
 		"[Yizheng] Somebody is logging in to your account on a new device, with the right password. If it is you, enter # on the login page within 5 minutes. If not, tell it to nobody, our staff included, and change your password soon.",
+	},
+	PhoneCode: {
+		"【一证】登录验证码 #，5 分钟内有效。凭此验证码可以登录您的账号，请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
+		"[Yizheng] # is your login code. It is good for 5 minutes. Whoever has it can log in as you: tell it to nobody; our staff never ask for it. If you aren't logging in, ignore this message.",
 	},
 	PasswordChanged: {
 		"【一证】您的账号密码已修改，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",

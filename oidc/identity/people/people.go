@@ -10,8 +10,11 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/phonecode"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/vault"
 )
 
@@ -22,6 +25,7 @@ type Config struct {
 	Ephemeral identity.Ephemeral
 	Vault     *vault.Vault
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
+	SMSPerDay int64                    // as [phonecode.Config].PerDay
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
 	URL       string                   // the public URL, of which passkeys are; empty: there are none
 	Journal   intake.Journal           // required
@@ -35,6 +39,7 @@ type Config struct {
 type People struct {
 	*identity.Service                        // parties and accounts
 	Factors           *factor.Service        // checks what people log in with
+	Phones            *phonecode.Service     // logs people in with their phone; nil without a Sender
 	Authenticators    *authenticator.Service // adds, names and removes them
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
@@ -68,6 +73,16 @@ func New(c Config) (*People, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if c.Sender != nil {
+		counters := tries.New(c.Ephemeral, c.Vault, log)
+		p.Phones, err = phonecode.New(phonecode.Config{
+			People: p.Service, Tries: counters, Codes: onetime.New(counters, c.Ephemeral, c.Vault, log), Vault: c.Vault, Sender: c.Sender,
+			Journal: c.Journal, Log: log, PerDay: c.SMSPerDay, Prove: p.Factors.ProvePhone,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	p.Authenticators, err = authenticator.New(authenticator.Config{
 		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Passkeys: passkeys, Journal: c.Journal,

@@ -47,6 +47,7 @@ type demoPerson struct {
 	Password string `json:"password"`
 	Name     string `json:"name"`
 	Phone    string `json:"phone"`
+	Code     string `json:"code"` // the number of the person's document
 }
 
 type demoDepartment struct {

@@ -74,7 +74,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 		if err := p.plant(ctx, in.People.Service); err != nil {
 			return texts.Refuse("demo.sample", p.Login, err)
 		}
-		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone})
+		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone, p.Code})
 	}
 	for i, d := range s.departments {
 		owner := byKey[d.Participant].Participant

@@ -17,6 +17,7 @@ import (
 // zero outside has none of it: then nobody gets a code, and nobody is proofed.
 type Outside struct {
 	Sender  notice.Sender
+	PerDay  int64 // login codes a day; see [phonecode.Config]. 0: the default
 	Proofer identity.IdentityProofer
 }
 
@@ -35,13 +36,16 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
-		Sources: stores, Links: stores,
+		Sources: stores, Links: stores, SMSPerDay: in.Outside.PerDay,
 	})
 	if err != nil {
 		return err
 	}
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
 	c.Ephemeral, c.Identity, c.Factors, c.Vault = in.Kept, in.People.Service, in.People.Factors, in.Keys.Vault()
+	if in.People.Phones != nil {
+		c.Phones = in.People.Phones
+	}
 	if c.Resolver, err = join.New(join.Config{Asks: in.Library.Offers, Grants: in.Library.Grants}); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/api/outbound"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/phonecode"
 	"yizheng.internal/signing/keystore"
 
 	"github.com/alecthomas/kong"
@@ -53,11 +54,15 @@ type Ephemeral struct {
 type Messaging struct {
 	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, kind, text, code}. Without it nobody gets a code: who has no authenticator app has no second factor, and no license is released to them." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
 	SMSSecretFile string `name:"sms-secret-file" help:"File with the secret that the gateway gets as a bearer token; nobody else may read it." env:"YIZHENG_SMS_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
+	SMSPerDay     int64  `name:"sms-per-day" help:"How many codes are sent a day at most to people who log in with their phone. Phones without an account get up to half of them, devices that no account knows up to three quarters. Codes after a password aren't counted." env:"YIZHENG_SMS_PER_DAY" default:"10000" placeholder:"N" group:"Settings:"`
 	SMSPrivate    bool   `name:"sms-private" help:"The gateway may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_SMS_PRIVATE" group:"Settings:"`
 }
 
 // Sender returns what sends messages, or nil if nothing is set.
 func (m Messaging) Sender() (notice.Sender, error) {
+	if m.SMSPerDay < phonecode.LeastPerDay {
+		return nil, texts.Usage("settings.sms_per_day", phonecode.LeastPerDay)
+	}
 	if m.SMSURL == "" {
 		if m.SMSSecretFile != "" {
 			return nil, texts.Usage("settings.no_sms_url")

@@ -8,11 +8,12 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/tries"
 )
 
 // tried is what the limits say about a try.
 type tried struct {
-	counted []tally       // the counts to take back if the try is no guess
+	counted []tries.Tally // the counts to take back if the try is no guess
 	guarded bool          // the answer must be withheld
 	hidden  bool          // the right password must get the answer of a wrong one
 	lane    password.Lane // the lane in which the hash waits
@@ -20,20 +21,20 @@ type tried struct {
 }
 
 // add adds a count. If it is over, the try is guarded, and refused if no code can be sent.
-func (t *tried) add(c tally, canSend bool) {
+func (t *tried) add(c tries.Tally, canSend bool) {
 	t.counted = append(t.counted, c)
-	if !c.over() {
+	if !c.Over() {
 		return
 	}
 	t.guarded = true
-	if !canSend && (t.refused == nil || t.refused.Retry < c.window) {
-		t.refused = tooManyTries(c)
+	if !canSend && (t.refused == nil || t.refused.Retry < c.Window) {
+		t.refused = tries.TooMany(c)
 	}
 }
 
 // limiter says how often passwords may be tried.
 type limiter struct {
-	*counters
+	*tries.Counters
 	devices *device.Devices
 	sends   bool // codes can be sent, so that tries over the limits needn't be refused
 }
@@ -52,10 +53,10 @@ func (l *limiter) try(ctx context.Context, a Attempt, typed identity.Login, who 
 	}
 	t, err := l.tryFrom(ctx, a.Address, now)
 	if err == nil && !t.guarded && t.refused == nil {
-		err = l.tryLogin(ctx, &t, typed, addressOf(a.Address), now)
+		err = l.tryLogin(ctx, &t, typed, tries.AddressOf(a.Address), now)
 	}
 	if err == nil && !t.guarded && t.refused == nil {
-		err = l.tryAccount(ctx, &t, who.Account.ID, addressOf(a.Address), now)
+		err = l.tryAccount(ctx, &t, who.Account.ID, tries.AddressOf(a.Address), now)
 	}
 	if t.guarded {
 		t.lane = password.LaneGuarded
@@ -66,18 +67,18 @@ func (l *limiter) try(ctx context.Context, a Attempt, typed identity.Login, who 
 // tryKnown counts an attempt of a known device. The try is guarded if there were too many.
 func (l *limiter) tryKnown(ctx context.Context, account, device string, now time.Time) (tried, error) {
 	t := tried{lane: password.LaneKnown}
-	one, err := l.count(ctx, ofDevice, now, account, device)
+	one, err := l.Count(ctx, ofDevice, now, account, device)
 	if err != nil {
 		return tried{}, err
 	}
 	t.add(one, true)
-	all, err := l.count(ctx, ofDevices, now, account)
+	all, err := l.Count(ctx, ofDevices, now, account)
 	if err != nil {
 		return tried{}, err
 	}
 	t.add(all, true)
-	hashes, err := l.count(ctx, ofKnown, now, account)
-	if err == nil && hashes.over() {
+	hashes, err := l.Count(ctx, ofKnown, now, account)
+	if err == nil && hashes.Over() {
 		t.lane = password.LaneNew
 	}
 	return t, err
@@ -87,18 +88,18 @@ func (l *limiter) tryKnown(ctx context.Context, account, device string, now time
 // account counts for the decoy, so that it costs the same.
 func (l *limiter) tryAccount(ctx context.Context, t *tried, account, from string, now time.Time) error {
 	for _, of := range []struct {
-		limit
+		tries.Limit
 		parts []string
 	}{{ofAccountAddress, []string{account, from}}, {ofAccountDay, []string{account}}, {ofAccountMonth, []string{account}}} {
-		if of.limit == ofAccountMonth && !l.sends {
+		if of.Limit == ofAccountMonth && !l.sends {
 			continue // nobody shall be refused for a month
 		}
-		c, err := l.count(ctx, of.limit, now, of.parts...)
+		c, err := l.Count(ctx, of.Limit, now, of.parts...)
 		if err != nil {
 			return err
 		}
 		t.counted = append(t.counted, c)
-		t.hidden = t.hidden || c.over()
+		t.hidden = t.hidden || c.Over()
 	}
 	return nil
 }
@@ -107,19 +108,19 @@ func (l *limiter) tryAccount(ctx context.Context, t *tried, account, from string
 // hard limits it is refused, because the hash is costly.
 func (l *limiter) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t tried, err error) {
 	for _, of := range []struct {
-		limit
+		tries.Limit
 		hard int64
 		name string
-	}{{ofAddress, hardOfAddress, addressOf(a)}, {ofNetwork, hardOfNetwork, networkOf(a)}} {
+	}{{ofAddress, hardOfAddress, tries.AddressOf(a)}, {ofNetwork, hardOfNetwork, tries.NetworkOf(a)}} {
 		if of.name == "" {
 			continue
 		}
-		c, err := l.count(ctx, of.limit, now, of.name)
+		c, err := l.Count(ctx, of.Limit, now, of.name)
 		if err != nil {
 			return tried{}, err
 		}
-		if t.add(c, l.sends); c.n > of.hard {
-			t.refused = tooManyTries(c)
+		if t.add(c, l.sends); c.N > of.hard {
+			t.refused = tries.TooMany(c)
 			return t, nil
 		}
 	}
@@ -131,29 +132,23 @@ func (l *limiter) tryFrom(ctx context.Context, a netip.Addr, now time.Time) (t t
 // the address is guarded already, so that no address can fill the store with counts of made-up
 // logins.
 func (l *limiter) tryLogin(ctx context.Context, t *tried, typed identity.Login, from string, now time.Time) error {
-	here, err := l.count(ctx, ofLoginAddress, now, string(typed.Kind), typed.Value, from)
+	here, err := l.Count(ctx, ofLoginAddress, now, string(typed.Kind), typed.Value, from)
 	if err != nil {
 		return err
 	}
 	t.add(here, l.sends)
-	day, err := l.count(ctx, ofLoginDay, now, string(typed.Kind), typed.Value)
+	day, err := l.Count(ctx, ofLoginDay, now, string(typed.Kind), typed.Value)
 	if err != nil {
 		return err
 	}
 	t.add(day, l.sends)
-	if day.n <= monthAfter || !l.sends { // nobody shall be refused for a month
+	if day.N <= monthAfter || !l.sends { // nobody shall be refused for a month
 		return nil
 	}
-	month, err := l.count(ctx, ofLoginMonth, now, string(typed.Kind), typed.Value)
+	month, err := l.Count(ctx, ofLoginMonth, now, string(typed.Kind), typed.Value)
 	if err != nil {
 		return err
 	}
 	t.add(month, l.sends)
 	return nil
-}
-
-// tooManyTries returns the refusal for a count that is over. The count expires after its window
-// at the latest.
-func tooManyTries(t tally) *identity.Error {
-	return &identity.Error{Reason: identity.ReasonTooManyTries, Detail: "There were too many tries. Wait a while and try again.", Retry: t.window}
 }

@@ -1,0 +1,62 @@
+package main_test
+
+import "maps"
+
+// withIdentity adds the rules of what is below oidc/identity.
+func withIdentity(all map[string]rule) map[string]rule {
+	maps.Copy(all, identityRules)
+	return all
+}
+
+// identityRules are the rules of what is below oidc/identity.
+var identityRules = map[string]rule{
+	"oidc/identity": {
+		ours:     []string{"license/party", "signing", "signing/journal", "signing/vault"},
+		others:   []string{"github.com/go-json-experiment/json", "golang.org/x/text/unicode/norm"},
+		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"},
+	},
+	"oidc/identity/password": {
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing/journal"},
+		others:     []string{"github.com/emmansun/gmsm/sm3", "golang.org/x/crypto/argon2", "golang.org/x/crypto/blowfish", "golang.org/x/crypto/scrypt", "golang.org/x/text/unicode/norm"},
+		testOurs:   []string{"oidc/identity/identitytest", "oidc/identity/people"},
+		testOthers: []string{"golang.org/x/crypto/bcrypt"},
+	},
+	"oidc/identity/intake": {
+		ours:     []string{"license/party", "oidc/identity", "signing", "signing/journal", "signing/vault"},
+		others:   []string{"github.com/emmansun/gmsm/sm3"},
+		testOurs: []string{"oidc/identity/identitytest"},
+	},
+	"oidc/identity/notice": {ours: []string{"oidc/identity", "signing/journal"}},
+	"oidc/identity/device": {ours: []string{"oidc/identity", "signing", "signing/vault"}},
+	"oidc/identity/factor": {
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
+		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
+		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people"},
+		testOthers: []string{"github.com/pquerna/otp"},
+	},
+	// The one room that reads what authenticators sign. Of go-webauthn it takes the parser and
+	// the checks, not the part that keeps users and sessions.
+	"oidc/identity/passkey": {
+		ours:     []string{"oidc/identity", "signing", "signing/vault"},
+		others:   []string{"github.com/go-json-experiment/json", "github.com/go-webauthn/webauthn/protocol"},
+		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
+	},
+	// For tests alone: an authenticator in software. It knows nothing of this module.
+	"oidc/identity/passkey/passkeytest": {
+		others: []string{"github.com/fxamacker/cbor/v2"},
+	},
+	"oidc/identity/authenticator": {
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey", "signing/journal", "signing/vault"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
+	},
+	// Puts them together.
+	"oidc/identity/people":    {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/tries", "signing/vault"}},
+	"oidc/identity/tries":     {ours: []string{"oidc/identity", "signing/vault"}},
+	"oidc/identity/onetime":   {ours: []string{"license/party", "oidc/identity", "oidc/identity/tries", "signing", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
+	"oidc/identity/phonecode": {ours: []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/tries", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"}},
+	"oidc/identity/identitytest": {
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
+	},
+}

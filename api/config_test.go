@@ -6,6 +6,7 @@ import (
 
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/provider"
@@ -24,11 +25,14 @@ func TestConfig(t *testing.T) {
 		{"identity alone", func(c *Config) { c.Identity = new(identity.Service) }},
 		{"factors alone", func(c *Config) { c.Factors = new(factor.Service) }},
 		{"no tickets", func(c *Config) { c.Identity, c.Factors = new(identity.Service), new(factor.Service) }},
+		{"no trail", func(c *Config) {
+			c.Identity, c.Factors, c.Authenticators, c.Tickets = new(identity.Service), new(factor.Service), new(authenticator.Service), new(password.Tickets)
+		}},
 		{"no factors", func(c *Config) { c.Identity, c.Tickets = new(identity.Service), new(password.Tickets) }},
 	} {
 		c := base
 		tt.change(&c)
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Identity, Factors, Authenticators and Tickets together") {
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "Identity, Factors, Authenticators, Tickets and Trail together") {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

@@ -27,6 +27,8 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/trail"
+	"yizheng.internal/oidc/session"
 )
 
 // A wrong redirect URI is for the developer to see, and for nobody to follow.
@@ -195,7 +197,12 @@ func TestCodesInWords(t *testing.T) {
 			string(party.ArmedPoliceOfficer), string(party.Soldier), string(party.ArmedPoliceSoldier), string(party.MilitaryCivilian),
 			string(party.ArmedPoliceCivilian), string(party.DiplomaticPassport), string(party.ServicePassport), string(party.PublicPassport),
 			string(party.Passport), string(party.TaiwanPermit), string(party.HongKongMacaoPermit), string(party.OtherPerson)},
+		"trail.reason.*": {"wrong_password", "no_password", "account_disabled", "too_many_tries", "account_tries", "too_many_codes", "code_wrong", "code_expired", "passkey_wrong", "passkey_copied",
+			session.EndedByLogout, session.EndedByHolder, session.EndedByReplaced},
 		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+	}
+	for _, what := range trail.Told() {
+		families["trail.what.*"] = append(families["trail.what.*"], string(what))
 	}
 	for _, k := range license.EndingKinds() {
 		families["standing.*"] = append(families["standing.*"], string(k.Kind), string(k.Kind)+"_text")

@@ -31,6 +31,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -46,13 +47,14 @@ type Config struct {
 	Anchors  *pki.Anchors
 	Lists    signing.RevocationLists // nil: no revocation lists are served
 	Verifier *jose.Verifier          // whose second opinions are counted; nil: none are
-	// Identity, Factors, Authenticators and Tickets are for people's pages, and come together; without them
-	// there are none.
+	// Identity, Factors, Authenticators, Tickets and Trail are for people's pages, and come together;
+	// without them there are none.
 	Identity       *identity.Service
 	Factors        *factor.Service
 	Phones         bool // people log in with their phone; see provider.Config
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
+	Trail          *trail.Service
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
 	Ready func(ctx context.Context) error
@@ -169,8 +171,9 @@ func New(c Config) (*Server, error) {
 	if c.Issuer == "" || c.Library == nil || c.Provider == nil || c.Keyrings == nil || c.Anchors == nil {
 		return nil, errors.New("api: Config needs Issuer, Library, Provider, Keyrings and Anchors")
 	}
-	if (c.Identity == nil) != (c.Factors == nil) || (c.Identity == nil) != (c.Authenticators == nil) || (c.Identity == nil) != (c.Tickets == nil) {
-		return nil, errors.New("api: Config needs Identity, Factors, Authenticators and Tickets together, or none of them")
+	if (c.Identity == nil) != (c.Factors == nil) || (c.Identity == nil) != (c.Authenticators == nil) || (c.Identity == nil) != (c.Tickets == nil) ||
+		(c.Identity == nil) != (c.Trail == nil) {
+		return nil, errors.New("api: Config needs Identity, Factors, Authenticators, Tickets and Trail together, or none of them")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -216,7 +216,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log,
+		Sender: s.phones, Proofer: everybody{}, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
 	})
 	must(err)
 	n.rules, err = provider.New(provider.Config{
@@ -227,7 +227,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
 		Limits: c.Limits,
 	})
 	must(err)

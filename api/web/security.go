@@ -18,6 +18,7 @@ type Security struct {
 	Apps      []Authenticator
 	Recovery  *Authenticator // nil: there are no codes
 	Bare      bool           // nothing but a password: there is no second factor with which to add one
+	Trail     Trail          // the newest of what happened to the account
 	Fresh     bool           // who sees the page logged in just now, and may change it
 	Problem   string         // key, without "security.problem."
 }

@@ -126,7 +126,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/trail", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -231,7 +231,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/ncruces/go-sqlite3"},
 	},
 	"storage/sqlite/ledger": {
-		ours: []string{"license", "license/catalog/entry", "signing", "signing/highwater", "signing/journal", "storage/retention", "storage/sqlite/engine"},
+		ours: []string{"license", "license/catalog/entry", "oidc/identity/trail", "signing", "signing/highwater", "signing/journal", "storage/retention", "storage/sqlite/engine"},
 	},
 	"storage/sqlite/licenses": {
 		ours: []string{"license", "license/audit", "license/catalog/entry", "license/credential", "license/party", "license/status", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
@@ -255,7 +255,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/ledger": {
-		ours:   []string{"license", "license/catalog/entry", "signing", "signing/highwater", "signing/journal", "storage/retention", "storage/postgres/engine"},
+		ours:   []string{"license", "license/catalog/entry", "oidc/identity/trail", "signing", "signing/highwater", "signing/journal", "storage/retention", "storage/postgres/engine"},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/licenses": {
@@ -279,7 +279,7 @@ var rules = withIdentity(map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
@@ -311,7 +311,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/session"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/session"},
 	},
 	"api/views": {
 		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity"},

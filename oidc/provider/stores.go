@@ -5,6 +5,7 @@ import (
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 )
@@ -25,4 +26,5 @@ type Stores interface {
 	identity.Accounts
 	intake.Sources
 	intake.Links
+	trail.Events
 }

@@ -39,6 +39,7 @@ func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, op
 func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, open) }
 func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
+func TestTrails(t *testing.T)          { t.Parallel(); storagetest.Trails(t, open) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
 func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, open) }
 

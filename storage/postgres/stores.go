@@ -34,6 +34,7 @@ type Provider struct {
 	*provider.Consents
 	*provider.Spent
 	*ledger.Settings
+	*ledger.Trails
 	*identities.Participants
 	*identities.Parties
 	*identities.Accounts
@@ -45,7 +46,7 @@ type Provider struct {
 func (db *DB) Provider() *Provider {
 	e := db.engine
 	return &Provider{
-		&provider.Clients{DB: e}, &provider.Sessions{DB: e}, db.families, &provider.Consents{DB: e}, &provider.Spent{DB: e}, &ledger.Settings{DB: e},
+		&provider.Clients{DB: e}, &provider.Sessions{DB: e}, db.families, &provider.Consents{DB: e}, &provider.Spent{DB: e}, &ledger.Settings{DB: e}, &ledger.Trails{DB: e},
 		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e}, &identities.Sources{DB: e}, &identities.Links{DB: e},
 	}
 }

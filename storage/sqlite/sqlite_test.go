@@ -35,6 +35,7 @@ func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, st
 func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, stores) }
 func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, stores) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, stores) }
+func TestTrails(t *testing.T)          { t.Parallel(); storagetest.Trails(t, stores) }
 func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, stores) }
 func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, stores) }
 

@@ -25,11 +25,13 @@ import (
 	grants "yizheng.internal/license/grant"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
 )
 
@@ -43,6 +45,8 @@ type Config struct {
 	Factors        *factor.Service // nil: nobody can log in
 	Identity       *identity.Service
 	Authenticators *authenticator.Service
+	Trail          *trail.Service
+	Clients        *client.Service
 	Offers         *offer.Service
 	Readings       *access.Service
 	Grants         *grants.Service

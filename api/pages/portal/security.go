@@ -42,6 +42,7 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	}
 	private("GET "+securityPath, needs{assurance: seesSessions, back: securityPath}, s.page)
 	private("POST "+securityPath, changes(freshForm), s.change)
+	private("GET "+trailPath, needs{assurance: seesSessions, back: securityPath}, s.p.inTurn(s.trailPage))
 	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
 	private("POST "+passkeyPath, changes(freshForm), s.addPasskey)
 	private("GET "+appPath, changes(freshPage), s.appPage)
@@ -99,6 +100,9 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 			one.Left = factor.CodesLeft(x)
 			view.Recovery = &one
 		}
+	}
+	if view.Trail, err = s.trail(v, who, "", newest); err != nil {
+		return err
 	}
 	return v.Show(status, view)
 }

@@ -185,7 +185,7 @@ func (r *reader) portal(who person) {
 	r.licenses("own")
 	for path, text := range map[string]string{
 		"/records": "New food business permit (sample)", "/grants": "Residence permits (sample)", "/services": "Connected services",
-		"/sessions": "Chrome", "/security": "Ways to log in", "/security/app": "Add an authenticator app", "/security/recovery": "Recovery codes", "/password": "password", "/logout": "Log out",
+		"/sessions": "Chrome", "/security": "Ways to log in", "/security/events": "Account activity", "/security/app": "Add an authenticator app", "/security/recovery": "Recovery codes", "/password": "password", "/logout": "Log out",
 	} {
 		r.open(r.d.Issuer + path)
 		r.waitFor("h1")

@@ -69,6 +69,12 @@ func TestSecurityPages(t *testing.T) {
 	mobile.open(d.Issuer + "/security")
 	mobile.waitFor("h1")
 	mobile.good("security", "剩余 10 个", "登录设备", who.Name)
+	mobile.click("#events")
+	mobile.waitFor(".trail")
+	mobile.good("events", "账号动态", "添加登录方式或者生成恢复码", "登录后验证身份", "身份验证器动态码", "本设备", "账号开通")
+	wide.open(d.Issuer + "/security/events")
+	wide.waitFor(".trail")
+	wide.good("events-pc", "账号动态", "短信验证码", "修改密码")
 
 	// The phone is lost: a recovery code, and the app is removed.
 	third := newBrowser(t, pc)
@@ -127,4 +133,37 @@ func (b *browser) scanned(t *testing.T) string {
 		t.Errorf("the secret is %q in the code, %q beside it", secret, typed)
 	}
 	return secret
+}
+
+// Somebody guesses a password; its owner sees it afterwards, in large text on a small phone, and
+// in English.
+func TestSecurityEvents(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	who := d.People[1]
+	guess := newBrowser(t, pc)
+	for range 4 {
+		guess.open(d.Issuer + "/security")
+		guess.waitFor("#username")
+		guess.fill("#username", who.Login)
+		guess.fill("#password", "guessed 1234567")
+		guess.click("#submit")
+		guess.waitFor("#problem")
+	}
+	b := newBrowser(t, size{"small", 360, 640})
+	b.open(d.Issuer)
+	b.follow("#text-size")
+	b.open(d.Issuer + "/security/events")
+	b.waitFor("#username")
+	b.fill("#username", who.Login)
+	b.fill("#password", who.Password)
+	b.click("#submit")
+	b.waitFor(".trail")
+	b.good("large", "账号动态", "当天有多次尝试未成功", "密码登录未成功 4 次", "本设备")
+	b.open(d.Issuer + "/preferences?language=en&to=/security/events")
+	b.waitFor(".trail")
+	b.good("large-english", "Account activity", "Several attempts failed on this day", "Password login failed 4 times", "Done by staff")
+	b.open(d.Issuer + "/security")
+	b.waitFor("#events")
+	b.good("large-account", "Account activity", "See all activity")
 }

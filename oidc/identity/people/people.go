@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/phonecode"
+	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/vault"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Hashing   password.Config          // what hashes of passwords cost
 	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
 	Links     intake.Links             // likewise
+	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
 	Log       *slog.Logger             // default: discards
 }
 
@@ -44,6 +46,7 @@ type People struct {
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
 	Intake            *intake.Service // takes in accounts of other systems; nil without Sources
+	Trail             *trail.Service  // tells people what happened to their accounts; nil without Events
 }
 
 // New checks c and returns People.
@@ -91,6 +94,11 @@ func New(c Config) (*People, error) {
 		return nil, err
 	}
 	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Notices: notices, Journal: c.Journal})
+	if c.Events != nil {
+		if p.Trail, err = trail.New(trail.Config{Events: c.Events, Log: log}); err != nil {
+			return nil, err
+		}
+	}
 	if c.Sources == nil {
 		return p, nil
 	}

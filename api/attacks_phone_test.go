@@ -35,7 +35,7 @@ func TestPhoneLogin(t *testing.T) {
 	says(t, p, "证件号码后四位")
 	wrong := p.Press("submit", "name", sampleName, "ending", "0000")
 	shows(t, wrong, 422, "/login")
-	says(t, wrong, "尚未开通账号", sampleName)
+	says(t, wrong, "还没有账号", sampleName)
 	p = wrong.Press("submit", "name", sampleName, "ending", alicesEnding)
 	shows(t, p, 200, codePath)
 	if !p.Has("code") || !strings.Contains(p.Body, "密码验证") || p.Has("use-sms") {

@@ -31,6 +31,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
@@ -55,6 +56,7 @@ type Config struct {
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
 	Trail          *trail.Service
+	Registrar      *registrar.Service // for the API about people; nil: there is none
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.
 	Ready func(ctx context.Context) error
@@ -116,6 +118,9 @@ type Limits struct {
 	// client without a person may read 50 times as much. Default 600.
 	ReadPerMinute int
 	ReadBurst     int // at once; default 120
+	// PeoplePerMinute bounds the requests about people of each client. Default 300.
+	PeoplePerMinute int
+	PeopleBurst     int // at once; default 100
 	// Request is how long a request may take until it is answered with 503, from
 	// when its header was read. Default [RequestWithin].
 	Request time.Duration
@@ -129,7 +134,7 @@ func (l *Limits) complete() error {
 	}{
 		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
 		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
-		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120},
+		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120}, {&l.PeoplePerMinute, 300}, {&l.PeopleBurst, 100},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
 	for _, d := range defaults {

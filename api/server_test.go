@@ -145,7 +145,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	}
 	s.Server, err = New(Config{
 		Issuer: s.url, Library: s.library, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
-		Identity: who.Service, Factors: who.Factors, Phones: who.Phones != nil, Authenticators: who.Authenticators, Tickets: who.Tickets, Trail: who.Trail, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
+		Identity: who.Service, Factors: who.Factors, Phones: who.Phones != nil, Authenticators: who.Authenticators, Tickets: who.Tickets, Trail: who.Trail, Registrar: who.Registrar, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)
 	front.Config.Handler = s.Handler()
@@ -207,7 +207,11 @@ func (s *service) participant(t testing.TB, code, name string) identity.Particip
 // newClient registers a client and gets it a token, over HTTP.
 func (s *service) newClient(t testing.TB, p identity.Participant, scopes ...oidc.Scope) *clientOfTest {
 	t.Helper()
-	c, secret, err := s.rules.Clients.CreateClient(t.Context(), operator, client.Spec{Name: "样例系统", Participant: p.ID, Scopes: scopes})
+	spec := client.Spec{Name: "样例系统", Participant: p.ID, Scopes: scopes}
+	if slices.Contains(scopes, oidc.ScopePeopleWrite) {
+		spec.PeopleSources, spec.PeopleLevel = []string{"portal"}, 1
+	}
+	c, secret, err := s.rules.Clients.CreateClient(t.Context(), operator, spec)
 	mustOf(t)(err)
 	out := &clientOfTest{id: c.ID, secret: secret.Reveal()}
 	out.token = s.token(t, out)

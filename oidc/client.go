@@ -83,6 +83,12 @@ type Client struct {
 	// that have none (Dynamic Client Registration section 2); nil: none.
 	MinAssurance  *int   `json:"min_assurance,omitempty"`
 	DefaultMaxAge *int64 `json:"default_max_age,omitempty"`
+
+	// With the scope people:write: PeopleSources are the sources whose people the client may see and
+	// change; those that it brings in are of the first. PeopleLevel is the highest proofing level
+	// that it may give, 1 to 3; that of the source is a bound as well.
+	PeopleSources []string `json:"people_sources,omitempty"`
+	PeopleLevel   int      `json:"people_level,omitempty"`
 }
 
 // Floor returns the least assurance at which people log in at the client. The operator

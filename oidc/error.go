@@ -115,7 +115,8 @@ func Unavailable(err error) error {
 // RegistrationError says why a client can't be registered or changed as asked. Reason
 // is one of: name_invalid, names_invalid, participant_unknown, participant_disabled,
 // participant_fixed, subject_type_fixed, scopes_missing, scope_unknown, scope_repeated,
-// scopes_combined, scopes_without_login, offline_without_refresh,
+// scopes_combined, people_refused, people_source_missing, people_source_unused,
+// people_source_invalid, people_level_invalid, scopes_without_login, offline_without_refresh,
 // grant_type_unknown, grant_types_combined, auth_method_unknown,
 // auth_methods_combined, public_client, public_fixed, redirect_uri_missing,
 // redirect_uri_invalid, redirect_uri_unused, logout_uri_invalid,

@@ -16,6 +16,7 @@ const (
 	ScopeLicenseIssue Scope = "license:issue" // issue, replace, suspend, resume and end licenses
 	ScopeLicenseRead  Scope = "license:read"  // read and search licenses, and their history
 	ScopeItemWrite    Scope = "item:write"    // define, publish and retire service items
+	ScopePeopleWrite  Scope = "people:write"  // bring people in, and change who they are: those of the client's sources
 
 	// Scopes of a person's login (OpenID Connect Core sections 3.1.2.1, 5.4 and 11).
 	ScopeOpenID   Scope = "openid"
@@ -28,7 +29,7 @@ const (
 // Scopes returns every scope there is, in a stable order.
 func Scopes() []Scope {
 	return []Scope{
-		ScopeCatalogWrite, ScopeItemWrite, ScopeLicenseIssue, ScopeLicenseRead,
+		ScopeCatalogWrite, ScopeItemWrite, ScopePeopleWrite, ScopeLicenseIssue, ScopeLicenseRead,
 		ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline,
 	}
 }
@@ -60,9 +61,11 @@ func ShownScopes(scopes []Scope, assurance factor.Assurance) []Scope {
 }
 
 // Administers reports whether the scope is for administration. No client has such a
-// scope together with issuing: whoever decides what a license is must not be able to
-// make one.
-func (s Scope) Administers() bool { return s == ScopeCatalogWrite || s == ScopeItemWrite }
+// scope together with issuing: whoever decides what a license is, or who somebody is, must not be
+// able to make one.
+func (s Scope) Administers() bool {
+	return s == ScopeCatalogWrite || s == ScopeItemWrite || s == ScopePeopleWrite
+}
 
 // ParseScopes reads the scope parameter of RFC 6749 section 3.3: names with one space
 // between them. It returns a repeated name once, and doesn't check that names are known.

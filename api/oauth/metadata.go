@@ -59,7 +59,7 @@ func MetadataOf(issuer string, people bool) metadata {
 	secret := []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost}
 	m := metadata{
 		Issuer: issuer, TokenEndpoint: issuer + TokenPath, JWKSURI: issuer + JWKSPath,
-		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return s.OfPerson() && !people }),
+		Scopes:        slices.DeleteFunc(oidc.Scopes(), func(s oidc.Scope) bool { return !people && (s.OfPerson() || s == oidc.ScopePeopleWrite) }),
 		ResponseTypes: []string{}, GrantTypes: grant.Types(people), AuthMethods: secret,
 		Introspection: issuer + IntrospectionPath, IntrospectionAuthMethods: secret,
 		Revocation: issuer + RevocationPath, RevocationAuthMethods: secret, Documentation: issuer + "/docs",

@@ -29,7 +29,7 @@ type Endpoint struct {
 	Created      bool         // success may be 201 as well
 	Replays      bool         // the answer may be that to an earlier request
 	Cached       bool         // served with an ETag
-	Revised      bool         // the answer's ETag is the license's revision
+	Revised      bool         // the answer's ETag is the revision of the license or person
 }
 
 // Reads reports whether the endpoint changes nothing, and is for clients.

@@ -102,6 +102,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 		Scopes: map[string]string{
 			string(oidc.ScopeCatalogWrite): "define, publish and retire license types",
 			string(oidc.ScopeItemWrite):    "define, publish and retire service items",
+			string(oidc.ScopePeopleWrite):  "bring people in, and change who they are: those of the client's sources",
 			string(oidc.ScopeLicenseIssue): "issue, replace, suspend, resume and end licenses",
 			string(oidc.ScopeLicenseRead):  "read and search licenses and their history",
 		},
@@ -125,14 +126,7 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 				"Bodies are strict JSON: members that an endpoint doesn't know, or that stand twice, are refused. Answers may gain members.",
 		},
 		Servers: []*huma.Server{{URL: issuer}},
-		Tags: []*huma.Tag{
-			{Name: TagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error, error_description and a finer reason, or go back to the client with these as parameters."},
-			{Name: "Catalog", Description: "License types 证照类型, with versions."},
-			{Name: "Licenses", Description: "Licenses of your own participant."},
-			{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
-			{Name: "Verification", Description: "For everyone who is shown a license."},
-			{Name: "Trust", Description: "What verifying offline takes."},
-		},
+		Tags:    tags(),
 		Components: &huma.Components{
 			Schemas: schemas,
 			SecuritySchemes: map[string]*huma.SecurityScheme{
@@ -143,6 +137,19 @@ func newOpenAPI(issuer string, people bool) *huma.OpenAPI {
 				schemeSecret: {Type: "http", Scheme: "basic", Description: "The client's id and secret; or both in the form, as client_id and client_secret. Public clients send client_id alone."},
 			},
 		},
+	}
+}
+
+// tags are the groups of endpoints.
+func tags() []*huma.Tag {
+	return []*huma.Tag{
+		{Name: TagSignOn, Description: "Single sign-on by OAuth 2.0 and OpenID Connect. Errors are JSON with error, error_description and a finer reason, or go back to the client with these as parameters."},
+		{Name: "Catalog", Description: "License types 证照类型, with versions."},
+		{Name: "Licenses", Description: "Licenses of your own participant."},
+		{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
+		{Name: "People", Description: "People of the sources for which the operator registered your client, and nobody else."},
+		{Name: "Verification", Description: "For everyone who is shown a license."},
+		{Name: "Trust", Description: "What verifying offline takes."},
 	}
 }
 
@@ -224,7 +231,7 @@ func (o *Document) describeResponses(e Endpoint, to map[string]*huma.Response) {
 	}
 	to[strconv.Itoa(e.Status)] = done
 	if e.Revised {
-		done.Headers["ETag"] = header("the license's revision, for If-Match", "string")
+		done.Headers["ETag"] = header("the revision, for If-Match", "string")
 	}
 	if e.Created {
 		made := *done
@@ -273,6 +280,7 @@ func (o *Document) pathParameters(path string) []*huma.Param {
 	all := map[string]*huma.Param{
 		"code":    {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
 		"id":      {Description: "of the license", Schema: licenseID{}.Schema(nil)},
+		"person":  {Description: "of the person", Schema: licenseID{}.Schema(nil)},
 		"item":    {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
 		"kid":     {Description: "name of the key: the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
 		"file":    {Description: "the key id of the root and `.crl`", Schema: &huma.Schema{Type: "string"}},

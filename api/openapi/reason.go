@@ -34,8 +34,8 @@ var ownReasons = []Reason{
 		Meaning: "There are two Idempotency-Key headers: send one."},
 	{Status: http.StatusBadRequest, Reason: "idempotency_key_missing", of: needsKey, first: true,
 		Meaning: "An Idempotency-Key is needed: make one for each new request, and send it again with each repetition."},
-	{Status: http.StatusBadRequest, Reason: "if_match", of: takesKey,
-		Meaning: "If-Match is not the ETag of a license in its quotes, or there is no license yet: send the ETag that you read, or leave it out where you issue."},
+	{Status: http.StatusBadRequest, Reason: "if_match", of: takesTag,
+		Meaning: "If-Match is not an ETag in its quotes, or there is nothing yet of which it could be: send the ETag that you read, or leave it out where you issue."},
 	{Status: http.StatusBadRequest, Reason: "body_unreadable", of: writes,
 		Meaning: "The body ended before its length was reached: send the request again."},
 	{Status: http.StatusBadRequest, Reason: "body_unexpected", of: writesNothing,
@@ -94,14 +94,17 @@ func takesBody(e *Endpoint) bool     { return e.In != nil }
 func writes(e *Endpoint) bool        { return e.In != nil || e.Method != http.MethodGet }
 func writesNothing(e *Endpoint) bool { return e.In == nil && e.Method != http.MethodGet }
 func takesKey(e *Endpoint) bool      { return e.header(IdempotencyKey) != nil }
+func takesTag(e *Endpoint) bool      { return takesKey(e) || e.header("If-Match") != nil }
 func needsKey(e *Endpoint) bool      { h := e.header(IdempotencyKey); return h != nil && h.Required }
 
-// ofOperation returns what says yes to one endpoint.
-func ofOperation(id string) func(*Endpoint) bool { return func(e *Endpoint) bool { return e.ID == id } }
+// ofOperation returns what says yes to some endpoints.
+func ofOperation(ids ...string) func(*Endpoint) bool {
+	return func(e *Endpoint) bool { return slices.Contains(ids, e.ID) }
+}
 
 // OwnReasons returns what the API itself refuses at the endpoint.
 func (e *Endpoint) OwnReasons() []Reason {
-	return slices.DeleteFunc(slices.Clone(ownReasons), func(f Reason) bool { return !f.of(e) })
+	return slices.DeleteFunc(slices.Concat(ownReasons, peopleReasons), func(f Reason) bool { return !f.of(e) })
 }
 
 // Reasons returns all that the endpoint can be refused for, by status and reason.

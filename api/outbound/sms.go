@@ -61,7 +61,8 @@ func NewSMS(c SMSConfig) (*SMS, error) {
 // be of use again; in bytes.
 const maxSMSAnswer = 8 << 10
 
-// Send implements [notice.Sender]; a status 4xx, or no connection, is [notice.ErrNotTaken]. No error holds the phone, the text or the code.
+// Send implements [notice.Sender]; no connection, and any other status but 502
+// and 504, is [notice.ErrNotTaken]. No error holds the phone, the text or the code.
 func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	body, err := json.Marshal(struct {
 		Phone string `json:"phone"`
@@ -94,11 +95,12 @@ func (s *SMS) Send(ctx context.Context, m notice.Message) error {
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxSMSAnswer) // what is lost is the connection
-	if answer.StatusCode >= 400 && answer.StatusCode <= 499 {
-		return fmt.Errorf("the SMS gateway answered with status %d: %w", answer.StatusCode, notice.ErrNotTaken)
+	switch status := answer.StatusCode; {
+	case status >= 200 && status <= 299:
+		return nil
+	case status == http.StatusBadGateway, status == http.StatusGatewayTimeout: // of a proxy: the gateway may have it
+		return fmt.Errorf("the SMS gateway answered with status %d", status)
+	default:
+		return fmt.Errorf("the SMS gateway answered with status %d: %w", status, notice.ErrNotTaken)
 	}
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return fmt.Errorf("the SMS gateway answered with status %d", answer.StatusCode)
-	}
-	return nil
 }

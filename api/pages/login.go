@@ -155,7 +155,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	var status int
 	view.Problem, view.Wait, status = problemOf(step.Problem)
 	if view.ByPhone {
-		view.Problem = aboutStep(view.Problem, form)
+		view.Problem = aboutStep(view.Problem, step.Problem.Refused, form)
 	}
 	var err error
 	if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
@@ -167,11 +167,11 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 }
 
 // aboutStep returns the key of a problem with a login by phone at the step whose form was sent.
-func aboutStep(problem string, form url.Values) string {
+func aboutStep(problem string, refused *identity.Error, form url.Values) string {
 	switch act := form.Get("act"); {
 	case problem == string(oidc.ProblemIncomplete):
 		return "phone_incomplete"
-	case problem == string(identity.ReasonTooManyTries) && act == "phone": // with this code
+	case problem == string(identity.ReasonTooManyTries) && (act == "phone" || act == "person" && refused.Retry < time.Hour): // with this code
 		return "code_spent"
 	case problem == string(identity.ReasonTooManyTries) && act == "person":
 		return "person_tries"

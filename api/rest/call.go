@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/strictjson"
 )
@@ -46,7 +47,7 @@ func (c *call) admit() error {
 	c.w.Header().Set("Cache-Control", "no-store")
 	problem.KnowClient(c.ctx(), access.Client)
 	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Code == oidc.InsufficientScope {
-		if rerr := c.a.c.Library.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), string(e.Code)); rerr != nil {
+		if rerr := c.refused(string(e.Code), ""); rerr != nil {
 			return rerr
 		}
 	}
@@ -84,10 +85,19 @@ func (c *call) record(err error) error {
 	if !ok || p.Status >= 500 || c.access.Client == "" {
 		return err
 	}
-	if rerr := c.a.c.Library.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), p.Reason); rerr != nil {
+	if rerr := c.refused(p.Reason, personIn(c.r)); rerr != nil {
 		return rerr
 	}
 	return err
+}
+
+// refused records that the caller was refused something, about the person with that id; empty: about
+// nobody. Refusals that repeat are merged.
+func (c *call) refused(reason, person string) error {
+	if c.e.Scope != oidc.ScopePeopleWrite {
+		return c.a.c.Library.Refused(c.ctx(), c.actor(), c.e.Action, c.id(), reason)
+	}
+	return c.a.c.Refusals.Repeating(c.ctx(), identity.Did(c.access.Client, c.e.Action, person, problem.RequestID(c.ctx()), reason))
 }
 
 // decode reads the request's JSON body: strict JSON, of the expected members

@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -14,9 +15,11 @@ import (
 	"yizheng.internal/api/problem"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/signing/sm2"
 )
@@ -33,7 +36,12 @@ type Config struct {
 	// one asks for none. Its errors are *problem.Bearer, or unknown ones.
 	Authorize func(r *http.Request, scope oidc.Scope) (token.Access, error)
 	Readers   *limit.Rate // of readings, by client and person
-	Addresses *limit.Rate // of verifications
+	// For requests about people. Without a Registrar there are none, and the others aren't needed.
+	Registrar *registrar.Service
+	Client    func(ctx context.Context, id string) (oidc.Client, error)
+	Refusals  *journal.Recorder // of the provider: records what is refused there
+	Askers    *limit.Rate       // of requests about people, by client
+	Addresses *limit.Rate       // of verifications
 	Verifying *limit.Turnstile
 	Address   func(*http.Request) netip.Addr // of the client
 	Verified  func(verdict string)           // counts a verification
@@ -50,6 +58,7 @@ type API struct {
 	items    *serviceItems
 	licenses *licenses
 	sharing  *sharing
+	people   *people
 	trust    *trust
 }
 
@@ -59,11 +68,15 @@ func New(c Config) (*API, error) {
 		c.Addresses == nil || c.Verifying == nil || c.Address == nil || c.Verified == nil || c.Step == nil {
 		return nil, errors.New("rest: something of Config is missing")
 	}
+	if c.Registrar != nil && (c.Client == nil || c.Refusals == nil || c.Askers == nil) {
+		return nil, errors.New("rest: Config needs Client, Refusals and Askers for requests about people")
+	}
 	if c.Verifier == nil {
 		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	return &API{
 		c: c, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
+		people:       &people{c.Registrar, c.Client, c.Askers},
 		trust:        &trust{types: c.Library.Catalog().Types(), status: c.Library.Lists(), keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
 		Verification: &Verification{c.Library.Verifications, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil
@@ -73,6 +86,9 @@ func New(c Config) (*API, error) {
 func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
 	for _, es := range a.endpoints() {
 		for _, e := range es {
+			if e.Scope == oidc.ScopePeopleWrite && a.people != nil && a.people.registrar == nil {
+				continue // nobody's accounts are kept here
+			}
 			a.register(e, mount, to)
 		}
 	}
@@ -82,7 +98,7 @@ func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Docu
 func (a *API) endpoints() [][]endpoint {
 	return [][]endpoint{
 		typeEndpoints(a.types), itemEndpoints(a.items), a.licenses.licenseEndpoints(), a.sharing.sharingEndpoints(),
-		a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
+		a.people.peopleEndpoints(), a.people.changeEndpoints(), a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
 	}
 }
 

@@ -163,6 +163,7 @@ var (
 		"TOKEN":    regexp.MustCompile(`"access_token":"([^"]+)"`),
 		"USE_CODE": regexp.MustCompile(`"use_code":"([^"]+)"`),
 		"ID":       regexp.MustCompile(`"id":"([a-z2-7]{26})"`),
+		"PERSON":   regexp.MustCompile(`"id":"([a-z2-7]{26})"`),
 	}
 	requestURI    = regexp.MustCompile(`"request_uri":"([^"]+)"`)
 	oneCredential = regexp.MustCompile(`"credential":"([^"]+)"`)
@@ -178,7 +179,7 @@ func (r *reader) harvest(t *testing.T, e example, out string) {
 	if m := requestURI.FindStringSubmatch(out); m != nil && e.file == "docs/integrating.md" {
 		r.values["CODE"] = r.logIn(t, m[1])
 	}
-	from := map[string]string{"TOKEN": "/oauth/token", "USE_CODE": "/oauth/token", "ID": `/v1/licenses" `}
+	from := map[string]string{"TOKEN": "/oauth/token", "USE_CODE": "/oauth/token", "ID": `/v1/licenses" `, "PERSON": `/v1/admin/people" `}
 	for name, pattern := range answered {
 		if m := pattern.FindStringSubmatch(out); m != nil && strings.Contains(e.text(), from[name]) {
 			r.values[name] = m[1]
@@ -212,6 +213,7 @@ func (r *reader) act(t *testing.T, e example) {
 	t.Helper()
 	scope, ok := map[string]string{
 		"Define a type": "catalog:write", "Issue": "license:issue", "Change": "license:issue", "Define a service item": "item:write",
+		"Bring somebody in": "people:write", "Keep it right": "people:write",
 	}[e.heading]
 	if !ok {
 		return

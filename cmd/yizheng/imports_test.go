@@ -56,9 +56,7 @@ var rules = withIdentity(map[string]rule{
 	"license/licensetest": {
 		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/verify", "signing/installation", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
 	},
-	"license/refusal": {
-		ours: []string{"license/party", "license/schema", "signing/journal"},
-	},
+	"license/refusal": {ours: []string{"license/party", "license/schema", "signing/journal"}},
 	"license": {
 		ours: []string{"license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/status", "signing", "signing/journal", "signing/vault"},
 		others: []string{"github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3",
@@ -126,7 +124,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/trail", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/session", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -243,7 +241,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/session", "oidc/token", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/sqlite/identities": {
-		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/postgres": {
 		ours:     slices.Concat(driverRooms("storage/postgres"), []string{"storage/retention"}),
@@ -271,7 +269,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/identities": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/porttest": {},
@@ -279,7 +277,7 @@ var rules = withIdentity(map[string]rule{
 		ours: slices.Concat(domains, []string{"storage/retention"}),
 	},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
@@ -303,7 +301,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.

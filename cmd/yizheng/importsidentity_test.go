@@ -51,7 +51,8 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people":    {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/trail", "oidc/identity/tries", "signing/vault"}},
+	"oidc/identity/people":    {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "signing/vault"}},
+	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing/journal"}},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},
 	"oidc/identity/tries":     {ours: []string{"oidc/identity", "signing/vault"}},
 	"oidc/identity/onetime":   {ours: []string{"license/party", "oidc/identity", "oidc/identity/tries", "signing", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},

@@ -28,6 +28,7 @@ type exception struct {
 // rooms are the packages outside 300 to 1,800 lines. A small one may grow into the measure.
 var rooms = map[string]exception{
 	"api/outbound":                      {208, "the one guarded way out; nothing else belongs in it"},
+	"api/rest":                          {2300, "the table of endpoints, a file a resource; people leave for a room of their own when what a call needs is divided from it"},
 	"cmd/internal/servertest":           {54, "starts a server for the tests of two binaries"},
 	"cmd/yizheng":                       {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck":    {139, "says which tools tests need; used by tests alone"},
@@ -37,7 +38,7 @@ var rooms = map[string]exception{
 	"license/verify":                    {299, "verifying at an installation; the checks are license/credential's"},
 	"oidc/ephemeral":                    {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                        {146, "the caches of three rooms; knows nothing of ours"},
-	"oidc/identity":                     {1980, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
+	"oidc/identity":                     {2210, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/device":              {140, "known devices; nothing else belongs in it"},
 	"oidc/identity/onetime":             {270, "one-time codes, which two rooms send; nothing else belongs in it"},
 	"oidc/identity/tries":               {95, "counts, which the rooms of logins share; nothing else belongs in it"},
@@ -51,7 +52,7 @@ var rooms = map[string]exception{
 	"signing/signingtest":               {236, "keys and openssl for the tests of signing and its rooms"},
 	"signing/strictjson":                {150, "one reader and one writer for all; nothing else belongs in it"},
 	"storage/porttest":                  {85, "ports for the tests of all floors; nothing else belongs in it"},
-	"storage/storagetest":               {9910, "the suites that all drivers pass: tests, though not in test files"},
+	"storage/storagetest":               {10030, "the suites that all drivers pass: tests, though not in test files"},
 }
 
 // receivers are the types of more than 25 methods.

@@ -142,8 +142,8 @@ var refusedRequests = []Refusal{
 	{KindInvalid, ReasonIdentifierCheckDigit, "The identifier was mistyped, for its last character doesn't fit the rest: compare it with the license.", only(journal.ActionLicenseVerify)},
 	{KindInvalid, ReasonVerificationCodeForm, "That is no verification code, which has 8 letters and digits: compare it with the license.", only(journal.ActionLicenseVerify)},
 	{KindLimited, "verification_limited", "There were too many wrong tries for this identifier: wait for Retry-After.", only(journal.ActionLicenseVerify)},
-	{KindChanged, "revision_mismatch", "The license was changed since it was read: read it again, and repeat the change if it is still wanted.", onChanging},
-	{KindUnconditional, "if_match_missing", "Nothing says which revision of the license was seen: read it, and send its ETag as If-Match.", only(journal.ActionLicenseReplace)},
+	{KindChanged, "revision_mismatch", "It was changed since it was read: read it again, and repeat the change if it is still wanted.", onChanging},
+	{KindUnconditional, "if_match_missing", "Nothing says which revision was seen: read it, and send its ETag as If-Match.", only(journal.ActionLicenseReplace)},
 }
 
 // refusedAsks is what can be wrong with what a client asks a person for, and with

@@ -36,6 +36,11 @@ type Spec struct {
 	ServiceItems     []string // at most 100; only for confidential clients with authorization_code
 	MinAssurance     *int     // 0 to 3; nil: the default, see [oidc.Client.Floor]
 	DefaultMaxAge    *int64   // seconds, 0 to a year; nil: none
+
+	// With the scope people:write, and only then: 1 to 20 names of sources, the first of which is
+	// that of new people; and a level from 1 to 3. See [oidc.Client].
+	PeopleSources []string
+	PeopleLevel   int
 }
 
 // newClient checks a spec and returns the client, with a random id and no
@@ -67,6 +72,7 @@ func (s Spec) checked(grants []oidc.GrantRule) (oidc.Client, error) {
 		Subject: s.Subject, IDTokenAlgorithm: s.IDTokenAlgorithm,
 		WithoutPKCE: s.WithoutPKCE, RequirePAR: s.RequirePAR, ServiceItems: slices.Clone(s.ServiceItems),
 		MinAssurance: s.MinAssurance, DefaultMaxAge: s.DefaultMaxAge,
+		PeopleSources: slices.Clone(s.PeopleSources), PeopleLevel: s.PeopleLevel,
 	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []oidc.GrantType{oidc.GrantClientCredentials}
@@ -75,7 +81,7 @@ func (s Spec) checked(grants []oidc.GrantRule) (oidc.Client, error) {
 		c.AuthMethods = []oidc.AuthMethod{oidc.AuthBasic, oidc.AuthPost}
 	}
 	for _, check := range []func(oidc.Client) *oidc.RegistrationError{
-		checkScopes, grantRules(grants).check, checkMethods, grantRules(grants).checkPublic, checkURIs, checkLogins, checkItems,
+		checkScopes, grantRules(grants).check, checkMethods, grantRules(grants).checkPublic, checkURIs, checkLogins, checkItems, checkPeople,
 	} {
 		if err := check(c); err != nil {
 			return oidc.Client{}, err
@@ -94,6 +100,7 @@ func SpecOf(c oidc.Client) Spec {
 		AuthMethods: slices.Clone(c.AuthMethods), RedirectURIs: slices.Clone(c.RedirectURIs), LogoutURIs: slices.Clone(c.LogoutURIs),
 		HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlgorithm: c.IDTokenAlgorithm, WithoutPKCE: c.WithoutPKCE,
 		RequirePAR: c.RequirePAR, ServiceItems: slices.Clone(c.ServiceItems), MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,
+		PeopleSources: slices.Clone(c.PeopleSources), PeopleLevel: c.PeopleLevel,
 	}
 }
 
@@ -112,7 +119,7 @@ func checkScopes(c oidc.Client) *oidc.RegistrationError {
 	}
 	switch {
 	case slices.ContainsFunc(c.Scopes, oidc.Scope.Administers) && slices.Contains(c.Scopes, oidc.ScopeLicenseIssue):
-		return &oidc.RegistrationError{Reason: "scopes_combined", Detail: fmt.Sprintf("one client can't have %s beside %s or %s: administration doesn't combine with issuing; register two clients", oidc.ScopeLicenseIssue, oidc.ScopeCatalogWrite, oidc.ScopeItemWrite)}
+		return &oidc.RegistrationError{Reason: "scopes_combined", Detail: fmt.Sprintf("one client can't have %s beside %s, %s or %s: administration doesn't combine with issuing; register two clients", oidc.ScopeLicenseIssue, oidc.ScopeCatalogWrite, oidc.ScopeItemWrite, oidc.ScopePeopleWrite)}
 	case slices.ContainsFunc(c.Scopes, oidc.Scope.OfPerson) && !c.Has(oidc.GrantCode):
 		return &oidc.RegistrationError{Reason: "scopes_without_login", Detail: "scopes of people's logins need the grant type authorization_code"}
 	case slices.Contains(c.Scopes, oidc.ScopeOffline) && !c.Has(oidc.GrantRefresh):
@@ -247,6 +254,33 @@ func checkItems(c oidc.Client) *oidc.RegistrationError {
 		}
 		if slices.Contains(c.ServiceItems[:i], code) {
 			return &oidc.RegistrationError{Reason: "service_item_invalid", Detail: "a service item is named twice"}
+		}
+	}
+	return nil
+}
+
+// maxSources is how many sources a client may have.
+const maxSources = 20
+
+// checkPeople checks whose people the client may change. Whether there are such sources, the
+// caller checks.
+func checkPeople(c oidc.Client) *oidc.RegistrationError {
+	writes := slices.Contains(c.Scopes, oidc.ScopePeopleWrite)
+	switch {
+	case writes && !c.Has(oidc.GrantClientCredentials):
+		return &oidc.RegistrationError{Reason: "people_refused", Detail: "people:write is for a client's own work: it needs the grant type client_credentials"}
+	case writes && len(c.PeopleSources) == 0:
+		return &oidc.RegistrationError{Reason: "people_source_missing", Detail: "people:write needs a source whose people the client may change"}
+	case writes && (c.PeopleLevel < 1 || c.PeopleLevel > maxAssurance):
+		return &oidc.RegistrationError{Reason: "people_level_invalid", Detail: "people:write needs the highest level that the client may give: 1, 2 or 3"}
+	case !writes && (len(c.PeopleSources) > 0 || c.PeopleLevel != 0):
+		return &oidc.RegistrationError{Reason: "people_source_unused", Detail: "sources and a level are for clients with the scope people:write"}
+	case len(c.PeopleSources) > maxSources:
+		return &oidc.RegistrationError{Reason: "people_source_invalid", Detail: "a client has at most 20 sources"}
+	}
+	for i, name := range c.PeopleSources {
+		if !isItemCode(name) || slices.Contains(c.PeopleSources[:i], name) {
+			return &oidc.RegistrationError{Reason: "people_source_invalid", Detail: "sources are given by their names, each once"}
 		}
 	}
 	return nil

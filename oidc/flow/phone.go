@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -72,7 +73,7 @@ func (w PhonePerson) take(ctx context.Context, p *Service, a *asking) (oidc.Step
 		return a.againPhone(ctx, p, nil, oidc.Problem{Kind: oidc.ProblemStale})
 	}
 	at := &oidc.PhoneLogin{Number: w.Phone, Question: w.Question}
-	if w.Name == "" || w.Ending == "" {
+	if w.Name == "" || len([]rune(strings.TrimSpace(w.Ending))) != phonecode.EndingLength {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemIncomplete})
 	}
 	account, err := w.check(ctx, p, a)
@@ -135,6 +136,9 @@ func (a *asking) stayPhone(ctx context.Context, p *Service, at *oidc.PhoneLogin,
 	e, ok := errors.AsType[*identity.Error](err)
 	if !ok {
 		return oidc.Step{}, err
+	}
+	if at != nil && e.Reason == identity.ReasonCodeWrong {
+		at.Again = e.Retry
 	}
 	return a.againPhone(ctx, p, at, oidc.Problem{Kind: oidc.ProblemPhone, Refused: e})
 }

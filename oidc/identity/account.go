@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 )
 
@@ -16,18 +17,27 @@ type Proofing struct {
 	Method string    `json:"method,omitempty"` // such as register_match or in_person
 	Source string    `json:"source,omitempty"` // who said so
 	At     time.Time `json:"at,omitzero"`
+	// Evidence says on what the level rests, where it was changed; else empty.
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // Account is an account with which a person logs in. It belongs to one party.
 type Account struct {
-	ID        string       `json:"-"` // of NewID or NewOrderedID
-	Party     string       `json:"-"` // the person's id
-	Disabled  bool         `json:"-"` // can't log in; sessions end
-	LoginName string       `json:"login_name,omitempty"`
-	Phone     string       `json:"phone,omitempty"` // E.164, such as +8613800000000; see PhoneVerified
-	Proofing  Proofing     `json:"proofing"`
-	Password  PasswordHash `json:"password,omitzero"` // zero: none is set yet
-	Setup     SetupTicket  `json:"setup,omitzero"`
+	ID        string `json:"-"` // of NewID or NewOrderedID
+	Party     string `json:"-"` // the person's id
+	Disabled  bool   `json:"-"` // can't log in; sessions end
+	LoginName string `json:"login_name,omitempty"`
+	Phone     string `json:"phone,omitempty"` // E.164, such as +8613800000000; see PhoneVerified
+	// Source is the system whose record the account was made of; only it and operators change who the
+	// person is. Empty: the account was opened here. See Origin.
+	Source   string       `json:"source,omitempty"`
+	Proofing Proofing     `json:"proofing"`
+	Password PasswordHash `json:"password,omitzero"` // zero: none is set yet
+	Setup    SetupTicket  `json:"setup,omitzero"`
+	// DisabledBy is the source whose client disabled the account; empty: an operator did.
+	DisabledBy string `json:"disabled_by,omitempty"`
+	// Closed says why the account was closed for good; zero: it wasn't. Then it is disabled, too.
+	Closed Closing `json:"closed,omitzero"`
 	// Authenticators has all authenticators except password and phone.
 	Authenticators []Authenticator `json:"authenticators,omitempty"`
 	// Handle is the user handle under which authenticators keep the account's passkeys (WebAuthn
@@ -44,14 +54,26 @@ type Account struct {
 	Revision int64     `json:"-"` // counts updates, from 1
 }
 
-// MethodImport is the method of the proofing of accounts that were taken in from another system.
-const MethodImport = "import"
+// Methods of proofing of accounts that were made of another system's records.
+const (
+	MethodImport    = "import"    // from a file
+	MethodAuthority = "authority" // the system said so by a request
+)
 
 // PhoneVerified reports whether it was verified that the person has the account's phone: at a
 // counter, by a register, or by a login, however long ago. What another
 // system knew is only said to be theirs.
 func (a *Account) PhoneVerified() bool {
-	return a.Phone != "" && (a.Proofing.Method != MethodImport || !a.PhoneProved.IsZero())
+	said := a.Origin() != "" || a.Proofing.Method == MethodImport
+	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
+}
+
+// Origin returns the source of whose record the account was made, or "" if it was opened here.
+func (a *Account) Origin() string {
+	if a.Source == "" && a.Proofing.Method == MethodImport { // from before Source existed
+		return a.Proofing.Source
+	}
+	return a.Source
 }
 
 // Secure notes that an authenticator is removed or replaced now. The time that it keeps never goes
@@ -61,6 +83,46 @@ func (a *Account) Secure(now time.Time) {
 		now = a.Secured.Add(time.Microsecond)
 	}
 	a.Secured = now
+}
+
+// ClosingKind is why an account was closed.
+type ClosingKind string
+
+// The kinds.
+const (
+	ClosedDown ClosingKind = "closed"   // 注销
+	Deceased   ClosingKind = "deceased" // the person has died
+)
+
+// Closing says why an account was closed.
+type Closing struct {
+	Kind     ClosingKind `json:"kind"`
+	On       party.Date  `json:"on"`       // the day of it
+	Evidence string      `json:"evidence"` // on what it rests
+	Source   string      `json:"source"`   // who said so
+}
+
+// ReasonClosed refuses what is asked of an account that was closed.
+const ReasonClosed Reason = "person_closed"
+
+// Close closes the account: nobody logs in with it, what was logged in ends, and all with which its owner
+// logged in is deleted. The person's numbers lead to it still, so that nobody makes another.
+func (a *Account) Close(c Closing) {
+	a.Disable(true, "")
+	a.Closed, a.LoginName, a.Phone, a.Password, a.Setup, a.Authenticators, a.Handle = c, "", "", PasswordHash{}, SetupTicket{}, nil, nil
+}
+
+// Disable disables the account, or enables it again. by is the source whose client does so; empty: an
+// operator. What an operator disabled stays an operator's.
+func (a *Account) Disable(disabled bool, by string) {
+	if !disabled {
+		a.Disabled, a.DisabledBy = false, ""
+		return
+	}
+	if by == "" || !a.Disabled {
+		a.DisabledBy = by
+	}
+	a.Disabled, a.Barred = true, time.Now().UTC()
 }
 
 // Standing is what of an account ends what was logged in to it.
@@ -169,6 +231,8 @@ type Accounts interface {
 	CreateAccount(ctx context.Context, a AccountRecord) error
 	// LoadAccount returns the account with that ID, or ErrNotFound.
 	LoadAccount(ctx context.Context, id string) (AccountRecord, error)
+	// LoadAccountOf returns the account of that party, or ErrNotFound.
+	LoadAccountOf(ctx context.Context, party string) (AccountRecord, error)
 	// FindAccount returns the account to which one of the keys leads, or ErrNotFound.
 	FindAccount(ctx context.Context, keys []signing.Lookup) (AccountRecord, error)
 	// UpdateAccount saves a, replaces the stored logins by a's, and counts the revision

@@ -33,6 +33,7 @@ func TestPhoneVerified(t *testing.T) {
 		{identity.Account{}, false},
 		{identity.Account{Phone: "+8613800138000", Proofing: identity.Proofing{Method: "in_person"}}, true},
 		{identity.Account{Phone: "+8613800138000", Proofing: identity.Proofing{Method: identity.MethodImport}}, false},
+		{identity.Account{Phone: "+8613800138000", Source: "portal", Proofing: identity.Proofing{Method: "in_person"}}, false},
 	} {
 		if got := test.a.PhoneVerified(); got != test.want {
 			t.Errorf("%+v: %t", test.a, got)

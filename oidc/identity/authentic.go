@@ -180,6 +180,11 @@ func (s *authenticAccounts) LoadAccount(ctx context.Context, id string) (Account
 	return s.verify(s.Accounts.LoadAccount(ctx, id))
 }
 
+// LoadAccountOf implements [Accounts].
+func (s *authenticAccounts) LoadAccountOf(ctx context.Context, party string) (AccountRecord, error) {
+	return s.verify(s.Accounts.LoadAccountOf(ctx, party))
+}
+
 // FindAccount implements [Accounts].
 func (s *authenticAccounts) FindAccount(ctx context.Context, keys []signing.Lookup) (AccountRecord, error) {
 	return s.verify(s.Accounts.FindAccount(ctx, keys))

@@ -175,7 +175,7 @@ func (a Account) logins(p Party, today party.Date) []Login {
 		all = append(all, Login{byPhone, a.Phone})
 	}
 	for _, c := range p.Codes {
-		if (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today) {
+		if c.Held(today) {
 			all = append(all, Login{byCode, foldCode(c.Value)})
 		}
 	}

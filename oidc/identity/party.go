@@ -23,18 +23,28 @@ type PartyCode struct {
 	From   party.Date `json:"from,omitzero"`   // zero: not known
 	Until  party.Date `json:"until,omitzero"`  // the last day; zero: still held
 	Source string     `json:"source,omitzero"` // who said so, such as a population register
+	// Evidence says on what it rests that the party holds the code, or holds it no longer, where that was
+	// changed; else empty.
+	Evidence string `json:"evidence,omitzero"`
+}
+
+// Held reports whether the party holds the code on a day.
+func (c PartyCode) Held(on party.Date) bool {
+	return (c.Until.IsZero() || !c.Until.Before(on)) && !c.From.After(on)
 }
 
 // Party is a person or an organization, as far as the provider knows it.
 type Party struct {
-	ID          string      `json:"-"` // of NewID: opaque, never changes
-	Kind        Kind        `json:"-"`
-	Name        string      `json:"name"`
-	FormerNames []string    `json:"former_names,omitempty"` // 曾用名
-	Codes       []PartyCode `json:"codes"`                  // the first is the one that counts today
-	Created     time.Time   `json:"-"`
-	Updated     time.Time   `json:"-"`
-	Revision    int64       `json:"-"` // counts updates, from 1
+	ID          string   `json:"-"` // of NewID: opaque, never changes
+	Kind        Kind     `json:"-"`
+	Name        string   `json:"name"`
+	FormerNames []string `json:"former_names,omitempty"` // 曾用名, the latest first
+	// Renamed says on what the present name rests, where it was changed; else empty.
+	Renamed  string      `json:"renamed,omitempty"`
+	Codes    []PartyCode `json:"codes"` // the first is the one that counts today
+	Created  time.Time   `json:"-"`
+	Updated  time.Time   `json:"-"`
+	Revision int64       `json:"-"` // counts updates, from 1
 }
 
 // AllCodes returns the party's codes without their dates, former ones too.

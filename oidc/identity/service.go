@@ -151,9 +151,10 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	var a Account
 	err := s.c.Journal.Change(ctx, Did(actor, action, account, "", ""), func() (err error) {
 		a, err = s.Change(ctx, account, func(a *Account) error {
-			if a.Disabled = disabled; disabled {
-				a.Barred = time.Now().UTC()
+			if a.Closed.Kind != "" {
+				return &Error{Reason: ReasonClosed, Detail: "the account was closed: an operator can open it again"}
 			}
+			a.Disable(disabled, "")
 			return nil
 		})
 		return err

@@ -53,7 +53,7 @@ func (s *Service) TakeOver(ctx context.Context, t Takeover) (account string, n *
 			return account, nil, err
 		}
 	}
-	a := Account{ID: NewOrderedID(), Party: p.ID, LoginName: t.LoginName, Phone: t.Phone, Proofing: *t.Proofing, Created: now, Updated: now, Revision: 1}
+	a := Account{ID: NewOrderedID(), Party: p.ID, LoginName: t.LoginName, Phone: t.Phone, Source: t.Proofing.Source, Proofing: *t.Proofing, Created: now, Updated: now, Revision: 1}
 	if err := s.checkFree(ctx, a, p); err != nil {
 		return "", nil, err
 	}

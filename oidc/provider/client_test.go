@@ -49,6 +49,30 @@ func TestCreateClientRefuses(t *testing.T) {
 		{"a scope twice", "scope_repeated", func(s *client.Spec) { s.Scopes = []oidc.Scope{oidc.ScopeLicenseRead, oidc.ScopeLicenseRead} }},
 		{"administration with issuing", "scopes_combined", func(s *client.Spec) { s.Scopes = oidc.Scopes() }},
 		{"items with issuing", "scopes_combined", func(s *client.Spec) { s.Scopes = []oidc.Scope{oidc.ScopeItemWrite, oidc.ScopeLicenseIssue} }},
+		{"people with issuing", "scopes_combined", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite, oidc.ScopeLicenseIssue}, []string{"portal"}, 1
+		}},
+		{"people without a source", "people_source_missing", func(s *client.Spec) { s.Scopes, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite}, 1 }},
+		{"people without a level", "people_level_invalid", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources = []oidc.Scope{oidc.ScopePeopleWrite}, []string{"portal"}
+		}},
+		{"people above all levels", "people_level_invalid", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite}, []string{"portal"}, 4
+		}},
+		{"a source twice", "people_source_invalid", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite}, []string{"portal", "portal"}, 1
+		}},
+		{"a source that is none", "people_source_invalid", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite}, []string{"por tal"}, 1
+		}},
+		{"21 sources", "people_source_invalid", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite}, strings.Split(strings.Repeat("x,", 20)+"x", ","), 1
+		}},
+		{"a source without the scope", "people_source_unused", func(s *client.Spec) { s.PeopleSources = []string{"portal"} }},
+		{"people in logins alone", "people_refused", func(s *client.Spec) {
+			s.Scopes, s.PeopleSources, s.PeopleLevel = []oidc.Scope{oidc.ScopePeopleWrite, oidc.ScopeOpenID}, []string{"portal"}, 1
+			s.GrantTypes, s.RedirectURIs = []oidc.GrantType{oidc.GrantCode}, []string{"https://rp.example/cb"}
+		}},
 		{"a login's scope without logins", "scopes_without_login", func(s *client.Spec) { s.Scopes = []oidc.Scope{oidc.ScopeOpenID} }},
 		{"unknown grant", "grant_type_unknown", func(s *client.Spec) { s.GrantTypes = []oidc.GrantType{"password"} }},
 		{"unknown method", "auth_method_unknown", func(s *client.Spec) { s.AuthMethods = []oidc.AuthMethod{"private_key_jwt"} }},

@@ -285,6 +285,16 @@ func (m *memory) LoadAccount(_ context.Context, id string) (identity.AccountReco
 	return a, m.fails
 }
 
+func (m *memory) LoadAccountOf(_ context.Context, party string) (identity.AccountRecord, error) {
+	defer m.lock()()
+	for _, a := range m.accounts {
+		if a.Party == party {
+			return a, m.fails
+		}
+	}
+	return identity.AccountRecord{}, identity.ErrNotFound
+}
+
 func (m *memory) FindAccount(_ context.Context, keys []signing.Lookup) (identity.AccountRecord, error) {
 	defer m.lock()()
 	for _, a := range m.accounts {

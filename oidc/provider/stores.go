@@ -5,6 +5,7 @@ import (
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -26,5 +27,6 @@ type Stores interface {
 	identity.Accounts
 	intake.Sources
 	intake.Links
+	registrar.Store
 	trail.Events
 }

@@ -77,6 +77,14 @@ const (
 	ActionSourcePut      Action = "source.put"
 	ActionImportBegin    Action = "import.begin"
 	ActionImportEnd      Action = "import.end"
+	ActionPersonFind     Action = "person.find"
+	ActionPersonRead     Action = "person.read"
+	ActionPersonLevel    Action = "person.level"
+	ActionPersonRename   Action = "person.rename"
+	ActionPersonCodeAdd  Action = "person.add_code"
+	ActionPersonCodeEnd  Action = "person.end_code"
+	ActionPersonClose    Action = "person.close"
+	ActionPersonReopen   Action = "person.reopen"
 )
 
 // Of the catalog, licenses and grants.
@@ -182,6 +190,14 @@ var actions = []Known{
 	{ActionSourcePut, Provider, "source", "A system whose accounts are imported was put in, or changed."},
 	{ActionImportBegin, Provider, "source", "An import of accounts began."},
 	{ActionImportEnd, Provider, "source", "An import of accounts ended; the result says how, and how many rows were taken, known and quarantined."},
+	{ActionPersonFind, Provider, "account", "A client looked for a person by a number, and saw them; refused: person_unknown."},
+	{ActionPersonRead, Provider, "account", "A client read what is known of a person."},
+	{ActionPersonLevel, Provider, "account", "A person's identity is proofed better, or less well."},
+	{ActionPersonRename, Provider, "account", "A person has another name; the one before stays as a former one."},
+	{ActionPersonCodeAdd, Provider, "account", "A person has another number of a document."},
+	{ActionPersonCodeEnd, Provider, "account", "A person holds a number of a document no longer."},
+	{ActionPersonClose, Provider, "account", "An account was closed for good: its owner asked for it, or has died."},
+	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

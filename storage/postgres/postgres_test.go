@@ -35,6 +35,7 @@ func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, o
 func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, open) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
+func TestChanges(t *testing.T)         { t.Parallel(); storagetest.Changes(t, open) }
 func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, open) }
 func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, open) }
 func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, open) }

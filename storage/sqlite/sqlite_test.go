@@ -31,6 +31,7 @@ func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, s
 func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, stores) }
 func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, stores) }
 func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, stores) }
+func TestChanges(t *testing.T)         { t.Parallel(); storagetest.Changes(t, stores) }
 func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, stores) }
 func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, stores) }
 func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, stores) }

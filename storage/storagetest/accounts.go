@@ -26,6 +26,8 @@ func Accounts(t *testing.T, open Open) {
 		is(t, "LoadAccount after that", err, identity.ErrNotFound)
 		_, err = s.LoadAccount(ended(), a.ID)
 		is(t, "LoadAccount", err, context.Canceled)
+		_, err = s.LoadAccountOf(ended(), a.Party)
+		is(t, "LoadAccountOf", err, context.Canceled)
 		_, err = s.FindAccount(ended(), a.Logins)
 		is(t, "FindAccount", err, context.Canceled)
 		is(t, "UpdateAccount", s.UpdateAccount(ended(), a), context.Canceled)
@@ -58,6 +60,9 @@ func sameAccount(t *testing.T, s identity.Accounts, what string, want identity.A
 	got, err := s.LoadAccount(t.Context(), want.ID)
 	must(t, what+": LoadAccount", err)
 	same(t, what, got, want)
+	got, err = s.LoadAccountOf(t.Context(), want.Party)
+	must(t, what+": LoadAccountOf", err)
+	same(t, what+", of its party", got, want)
 	for _, keys := range findable(logins) {
 		got, err = s.FindAccount(t.Context(), keys)
 		must(t, what+": FindAccount", err)
@@ -85,6 +90,8 @@ func accountsRoundTrip(t *testing.T, s identity.Accounts) {
 
 	_, err := s.LoadAccount(t.Context(), newText())
 	is(t, "an unknown ID", err, identity.ErrNotFound)
+	_, err = s.LoadAccountOf(t.Context(), newText())
+	is(t, "an unknown party", err, identity.ErrNotFound)
 	noAccount(t, s, "an unknown login", newKey(), newKeyOf(2))
 	noAccount(t, s, "no login")
 	noAccount(t, s, "a login under another key", signing.Lookup{Serial: 3, Sum: a.Logins[0].Sum})

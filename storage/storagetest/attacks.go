@@ -380,7 +380,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	must(t, "opening a provider", err)
 	v.people, err = people.New(people.Config{
 		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
-		Sources: d.Provider, Links: d.Provider,
+		Sources: d.Provider, Links: d.Provider, Changes: d.Provider,
 	})
 	must(t, "opening the service of identities", err)
 	v.session = session.Authentic(d.Provider, v.in.Keyrings().Auth())

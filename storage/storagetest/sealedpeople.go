@@ -38,7 +38,7 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
-		Sources: db.Provider, Links: db.Provider,
+		Sources: db.Provider, Links: db.Provider, Changes: db.Provider,
 	})
 	must(t, "people", err)
 	imported := takeIn(t, s)

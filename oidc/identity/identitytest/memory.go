@@ -154,6 +154,16 @@ func (m *Memory) LoadAccount(_ context.Context, id string) (identity.AccountReco
 	return a, nil
 }
 
+func (m *Memory) LoadAccountOf(_ context.Context, party string) (identity.AccountRecord, error) {
+	defer m.begin("LoadAccountOf")()
+	for _, a := range m.Accounts {
+		if a.Party == party {
+			return a, nil
+		}
+	}
+	return identity.AccountRecord{}, identity.ErrNotFound
+}
+
 func (m *Memory) FindAccount(_ context.Context, keys []signing.Lookup) (identity.AccountRecord, error) {
 	defer m.begin("FindAccount")()
 	for _, a := range m.Accounts {

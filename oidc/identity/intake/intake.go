@@ -34,6 +34,9 @@ type Import struct {
 	actor        string
 	defaultLevel int
 	dry          bool
+	method       string // of the proofings of its rows
+	alone        bool   // one record is brought by itself, by a request
+	request      string // its id; empty: none
 	// seen has, of each of these, who had a value first: some 100 bytes a row in all, because
 	// values are kept as hashes of 64 bits.
 	seen map[Reason]map[uint64]holder
@@ -70,7 +73,7 @@ func (s *Service) Begin(ctx context.Context, actor, source string, o Options) (*
 		return nil, refuse(LevelTooHigh, "the source's records have no such level: see yizheng person source")
 	}
 	i := &Import{
-		Source: of, s: s, actor: actor, defaultLevel: o.Level, dry: o.Dry, seed: maphash.MakeSeed(),
+		Source: of, s: s, actor: actor, defaultLevel: o.Level, dry: o.Dry, method: identity.MethodImport, seed: maphash.MakeSeed(),
 		seen: map[Reason]map[uint64]holder{RecordTwice: {}, CodeTwice: {}, PhoneTwice: {}, LoginTwice: {}}, had: map[uint64]bool{},
 	}
 	if o.Dry {
@@ -147,7 +150,7 @@ const tries = 3
 // that the import should end.
 func (i *Import) Take(ctx context.Context, c Checked) (o Outcome, err error) {
 	for try := range tries {
-		o, err = i.take(ctx, c)
+		o, _, err = i.take(ctx, c)
 		e, refused := errors.AsType[*identity.Error](err)
 		switch {
 		case refused && (!errors.Is(err, identity.ErrExists) || try > 0): // what is taken was so before, too
@@ -162,17 +165,17 @@ func (i *Import) Take(ctx context.Context, c Checked) (o Outcome, err error) {
 	return Quarantined, refuse(AccountExists, "the person has an account already")
 }
 
-// take takes a row in. ErrExists if another process was quicker with something of it: then the
-// rules look at that, next time.
-func (i *Import) take(ctx context.Context, c Checked) (Outcome, error) {
+// take takes a row in, and returns the account to which it led. ErrExists if another process was
+// quicker with something of it: then the rules look at that, next time.
+func (i *Import) take(ctx context.Context, c Checked) (Outcome, string, error) {
 	l, err := i.s.findLink(ctx, i.Source.Name, c.record)
 	switch {
 	case err == nil && l.says(c.content):
-		return Known, nil
+		return Known, l.Account, nil
 	case err == nil:
-		return Quarantined, refuse(RecordDiffers, "the record came before and said something else: accounts aren't changed by an import")
+		return Quarantined, "", refuse(RecordDiffers, "the record came before and said something else: accounts aren't changed by an import")
 	case !errors.Is(err, identity.ErrNotFound):
-		return Quarantined, fmt.Errorf("finding a record: %w", err)
+		return Quarantined, "", fmt.Errorf("finding a record: %w", err)
 	}
 	t := identity.Takeover{Registration: c.registration}
 	if !c.hash.IsZero() && !i.dry {
@@ -181,25 +184,27 @@ func (i *Import) take(ctx context.Context, c Checked) (Outcome, error) {
 	account, made, err := i.s.c.People.TakeOver(ctx, t)
 	switch {
 	case err != nil:
-		return Quarantined, err
+		return Quarantined, "", err
 	case i.dry:
-		return i.rehearsed(c, made != nil), nil
+		return i.rehearsed(c, made != nil), account, nil
+	case made == nil && i.alone: // nobody becomes a source's person because it knows their number
+		return Quarantined, "", refuse(AccountExists, "the person has an account already")
 	}
 	a := Arrival{Made: made}
 	if a.Link, err = i.s.newLink(ctx, link{Source: i.Source.Name, Record: c.record, Account: account, Made: made != nil}, c.content); err != nil {
-		return Quarantined, err
+		return Quarantined, "", err
 	}
-	a.Event, err = i.s.c.Journal.Event(ctx, identity.Did(i.actor, journal.ActionAccountImport, account, "", journal.ResultOK))
+	a.Event, err = i.s.c.Journal.Event(ctx, identity.Did(i.actor, journal.ActionAccountImport, account, i.request, journal.ResultOK))
 	if err != nil {
-		return Quarantined, err
+		return Quarantined, "", err
 	}
 	if err := i.s.c.Links.Arrive(ctx, a); err != nil {
-		return Quarantined, fmt.Errorf("storing a record: %w", err)
+		return Quarantined, "", fmt.Errorf("storing a record: %w", err)
 	}
 	if made == nil {
-		return Known, nil
+		return Known, account, nil
 	}
-	return Taken, nil
+	return Taken, account, nil
 }
 
 // rehearsed is the outcome of a dry run for a row whose person has no account yet, or has one.

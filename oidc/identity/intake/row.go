@@ -15,8 +15,7 @@ import (
 // Reason says why a row was not taken: a word in snake_case that never changes.
 type Reason string
 
-// The reasons of this package. Those of a registration (name_invalid, code_invalid, phone_invalid,
-// login_name_invalid, name_differs, phone_taken, login_name_taken, code_taken) come from package identity.
+// The reasons of this package, and of a registration in package identity.
 const (
 	RecordInvalid   Reason = "record_id_invalid"
 	RecordDiffers   Reason = "record_differs"
@@ -31,6 +30,13 @@ const (
 	NameLost        Reason = "name_invalid"
 	AccountExists   Reason = Reason(identity.ReasonAccountExists)
 	TypeUnknown     Reason = "code_type_unknown"
+	CodeInvalid     Reason = "code_invalid"
+	PhoneInvalid    Reason = "phone_invalid"
+	LoginInvalid    Reason = "login_name_invalid"
+	NameDiffers     Reason = "name_differs"
+	CodeTaken       Reason = "code_taken"
+	PhoneTaken      Reason = "phone_taken"
+	LoginTaken      Reason = "login_name_taken"
 	RecordAltered   Reason = "record_altered"   // a record to which the row leads isn't as it was written
 	Formula         Reason = "formula"          // like the reader's: the name begins as a formula does
 	Rounded         Reason = "number_imprecise" // like the reader's: the record's id was a number
@@ -138,7 +144,7 @@ func (i *Import) check(r Row) (c Checked, err error) {
 	}
 	c.registration, err = identity.Registration{
 		Name: r.Name, Code: party.Code{Type: kind, Value: r.Code}, LoginName: strings.TrimSpace(r.Login), Phone: strings.TrimSpace(r.Phone), Actor: i.actor,
-		Proofing: &identity.Proofing{Level: level, Method: identity.MethodImport, Source: i.Source.Name, At: at},
+		Proofing: &identity.Proofing{Level: level, Method: i.method, Source: i.Source.Name, At: at},
 	}.Checked()
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return c, &Refusal{Reason: Reason(e.Reason), Detail: e.Detail}

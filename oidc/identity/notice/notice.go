@@ -72,7 +72,7 @@ var texts = map[Kind][2]string{
 		"[Yizheng] Somebody is logging in to your account on a new device, with the right password. If it is you, enter # on the login page within 5 minutes. If not, tell it to nobody, our staff included, and change your password soon.",
 	},
 	PhoneCode: {
-		"【一证】登录验证码 #，5 分钟内有效。凭此验证码可以登录您的账号，请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
+		"【一证】您正在登录，验证码 #，5 分钟内有效。凭验证码即可登录，请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
 		"[Yizheng] # is your login code. It is good for 5 minutes. Whoever has it can log in as you: tell it to nobody; our staff never ask for it. If you aren't logging in, ignore this message.",
 	},
 	PasswordChanged: {

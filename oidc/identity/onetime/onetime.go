@@ -197,7 +197,7 @@ func (c *Codes) Forget(ctx context.Context, of Key) {
 // same code would succeed twice for the same login, from which nobody gains anything. So
 // Ephemeral is good enough for it.
 //
-// *Error: code_wrong, code_expired (also if the code was used or lost), too_many_tries (Retry is
+// *Error: code_wrong (Retry is when another code may be sent), code_expired (also if the code was used or lost), too_many_tries (Retry is
 // set: another code is needed), unavailable.
 func (c *Codes) Spend(ctx context.Context, of Key, code string) (Code, error) {
 	return c.spend(ctx, of, code, 0)
@@ -242,7 +242,7 @@ func (c *Codes) spend(ctx context.Context, of Key, code string, again time.Durat
 		return Code{}, err
 	}
 	if !right || r.Void {
-		return Code{}, &identity.Error{Reason: identity.ReasonCodeWrong, Detail: "The code is wrong. Check the message and try again."}
+		return Code{}, &identity.Error{Reason: identity.ReasonCodeWrong, Detail: "The code is wrong. Check the message and try again.", Retry: max(0, Again-now.Sub(r.Sent))}
 	}
 	if r.Used {
 		return r, nil

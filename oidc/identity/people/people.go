@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/phonecode"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/vault"
@@ -34,6 +35,7 @@ type Config struct {
 	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
 	Links     intake.Links             // likewise
 	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
+	Changes   registrar.Store          // likewise
 	Log       *slog.Logger             // default: discards
 }
 
@@ -45,8 +47,9 @@ type People struct {
 	Authenticators    *authenticator.Service // adds, names and removes them
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
-	Intake            *intake.Service // takes in accounts of other systems; nil without Sources
-	Trail             *trail.Service  // tells people what happened to their accounts; nil without Events
+	Intake            *intake.Service    // takes in accounts of other systems; nil without Sources
+	Registrar         *registrar.Service // authorities' changes to people; nil without Sources
+	Trail             *trail.Service     // tells people what happened to their accounts; nil without Events
 }
 
 // New checks c and returns People.
@@ -102,8 +105,17 @@ func New(c Config) (*People, error) {
 	if c.Sources == nil {
 		return p, nil
 	}
+	return p, p.takeIn(&c)
+}
+
+// takeIn adds what works with other systems' people.
+func (p *People) takeIn(c *Config) (err error) {
 	p.Intake, err = intake.New(intake.Config{
 		Sources: c.Sources, Links: c.Links, People: p.Service, Passwords: p.Passwords, Vault: c.Vault, Journal: c.Journal,
 	})
-	return p, err
+	if err != nil {
+		return err
+	}
+	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal})
+	return err
 }

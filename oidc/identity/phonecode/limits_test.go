@@ -133,7 +133,7 @@ func TestShares(t *testing.T) {
 		}
 		known.Binding = "known at last"
 		_, err = w.Phones.Send(t.Context(), known)
-		identitytest.IsReason(t, "a known device is told", err, "code_not_sent")
+		identitytest.IsReason(t, "a known device is told", err, "codes_used_up")
 		time.Sleep(24 * time.Hour)
 		send(t, w, attempt(zhang))
 	})

@@ -202,7 +202,7 @@ func until(ctx context.Context, at time.Time) error {
 }
 
 // errShare refuses a code because the day's share is used up.
-var errShare = &identity.Error{Reason: identity.ReasonCodeNotSent, Detail: "No more messages can be sent today. Log in with your password.", Retry: time.Hour}
+var errShare = &identity.Error{Reason: "codes_used_up", Detail: "No more messages can be sent today. Log in with your password."}
 
 // deliver hands the message over to the gateway, also if the person doesn't wait for the page. What the
 // gateway surely didn't take isn't counted.
@@ -216,6 +216,7 @@ func (s *Service) deliver(ctx context.Context, q *asked, of onetime.Key, code st
 		if errors.Is(err, notice.ErrNotTaken) {
 			s.c.Tries.TakeBack(after, time.Now(), counted...)
 		}
+		s.c.Log.WarnContext(ctx, "a login code could not be sent", "error", err)
 		err = &identity.Error{Reason: identity.ReasonCodeNotSent, Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
 	}
 	s.c.Journal.Noted(ctx, q.fact(journal.ActionCodeSend, err))

@@ -144,8 +144,8 @@ func (s *Service) countAnswer(ctx context.Context, p *proved) error {
 	return nil
 }
 
-// endingLength is how many characters of a number are asked for.
-const endingLength = 4
+// EndingLength is how many characters of a number are asked for.
+const EndingLength = 4
 
 // isPerson reports whether somebody has this name, and holds a code that ends so.
 func isPerson(who identity.Party, name, ending string, today party.Date) bool {
@@ -154,7 +154,7 @@ func isPerson(who identity.Party, name, ending string, today party.Date) bool {
 	for _, c := range who.Codes {
 		held := (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today)
 		value := party.FoldCode(c.Value)
-		ends := len(ending) == endingLength && len(value) > endingLength && strings.HasSuffix(value, ending)
+		ends := len(ending) == EndingLength && len(value) > EndingLength && strings.HasSuffix(value, ending)
 		right = right || held && ends
 	}
 	return right && party.NameKey(name) == party.NameKey(who.Name)

@@ -20,7 +20,7 @@ type Share string
 const (
 	Abroad    Share = "abroad"    // phones of other countries without an account: a hundredth
 	Unbound   Share = "unbound"   // phones without an account: half
-	Bound     Share = "bound"     // phones with an account, for devices that it doesn't know: as strangers
+	Bound     Share = "bound"     // phones with an account, for devices that it doesn't know: as many as for strangers
 	Strangers Share = "strangers" // devices that the phone's account doesn't know: three quarters
 	All       Share = "all"
 )
@@ -90,18 +90,23 @@ func (s *Service) count(ctx context.Context, q *asked, now time.Time) (counted [
 		return nil, false, err
 	}
 	counted = sent
+	var used []tries.Tally
 	for _, of := range q.shares() {
 		c, err := s.c.Tries.Count(ctx, s.limit(of), now)
 		if err != nil {
 			return nil, false, err
 		}
-		s.alarm(ctx, of, c)
-		if c.Over() { // what is wider isn't used up by what isn't sent
+		used = append(used, c)
+		if c.Over() { // what isn't sent uses up nothing
+			s.alarm(ctx, of, c)
+			s.c.Tries.TakeBack(ctx, now, used...)
 			return counted, true, nil
 		}
-		counted = append(counted, c)
 	}
-	return counted, false, nil
+	for i, of := range q.shares() {
+		s.alarm(ctx, of, used[i])
+	}
+	return append(counted, used...), false, nil
 }
 
 // countAddress counts a request by its address and, for IPv6, by its network.

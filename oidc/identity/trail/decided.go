@@ -32,12 +32,19 @@ const (
 	Challenged     What = "challenged" // the password was right, after many tries
 	AccessKept     What = "access_kept"
 	AccessEnded    What = "access_ended"
+	LevelChanged   What = "level_changed"
+	Renamed        What = "renamed"
+	NumberAdded    What = "number_added"
+	NumberEnded    What = "number_ended"
+	Closed         What = "closed"
+	Reopened       What = "reopened"
 )
 
 // What was refused.
 const (
 	TriedPassword What = "tried_password"
 	TriedCode     What = "tried_code"
+	TriedPhone    What = "tried_phone" // a login by phone
 	TriedApp      What = "tried_app"
 	TriedRecovery What = "tried_recovery"
 	TriedPasskey  What = "tried_passkey"
@@ -68,6 +75,7 @@ const (
 	ofLicenses   = "it is about licenses: the page of records shows who read them"
 	ofAgreeing   = "what was agreed to stands on the page of consents"
 	ofFamily     = "its event names a family of tokens and a client, and no account"
+	ofLooking    = "it changes nothing of the account: operators see who looked"
 	toldBeside   = "the line of what it tells of stands there itself"
 )
 
@@ -89,6 +97,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionLogin:          {proves: factor.Password, tried: TriedPassword},
 	journal.ActionLoginChallenge: {done: Challenged, tried: TriedPassword},
 	journal.ActionLoginConfirm:   {proves: factor.Password, tried: TriedCode},
+	journal.ActionLoginPhone:     {proves: factor.PhoneCode, tried: TriedPhone},
+	journal.ActionLoginPerson:    {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionCodeSend:       {done: CodeSent, tried: TriedSend},
 	journal.ActionCodeCheck:      {proves: factor.PhoneCode, tried: TriedCode},
 	journal.ActionTOTPCheck:      {proves: factor.TOTP, tried: TriedApp},
@@ -100,6 +110,16 @@ var decided = map[journal.Action]decision{
 	journal.ActionConsentKeep:    {byActor: true, done: AccessKept},
 	journal.ActionConsentEnd:     {byActor: true, done: AccessEnded},
 	journal.ActionFamilyEnd:      {byActor: true, done: AccessEnded, ends: true},
+
+	journal.ActionPersonLevel:   {done: LevelChanged},
+	journal.ActionPersonRename:  {done: Renamed},
+	journal.ActionPersonCodeAdd: {done: NumberAdded},
+	journal.ActionPersonCodeEnd: {done: NumberEnded},
+	journal.ActionPersonClose:   {done: Closed},
+	journal.ActionPersonReopen:  {done: Reopened},
+
+	journal.ActionPersonFind: {silent: ofLooking},
+	journal.ActionPersonRead: {silent: ofLooking},
 
 	journal.ActionNoticeSend:   {silent: toldBeside},
 	journal.ActionPartyCreate:  {silent: toldBeside},

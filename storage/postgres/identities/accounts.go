@@ -35,16 +35,18 @@ func queueAccount(b *pgx.Batch, a identity.AccountRecord) {
 
 // UpdateAccount implements [identity.Accounts].
 func (s *Accounts) UpdateAccount(ctx context.Context, a identity.AccountRecord) error {
-	err := s.DB.Write(ctx, func(b *pgx.Batch) {
-		b.Queue(ledger.Marked(`UPDATE accounts SET disabled = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
-			WHERE id = $1 AND revision = $2`, "accounts", 7), a.ID, a.Revision, a.Disabled, a.Body, a.Updated, a.Auth, a.Mark).Exec(engine.Changed(identity.ErrConflict))
-		b.Queue(`DELETE FROM account_logins WHERE account = $1`, a.ID)
-		queueLogins(b, a)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(b *pgx.Batch) { queueAccountUpdate(b, a) }); err != nil {
 		return fmt.Errorf("updating account %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+// queueAccountUpdate saves an account.
+func queueAccountUpdate(b *pgx.Batch, a identity.AccountRecord) {
+	b.Queue(ledger.Marked(`UPDATE accounts SET disabled = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
+		WHERE id = $1 AND revision = $2`, "accounts", 7), a.ID, a.Revision, a.Disabled, a.Body, a.Updated, a.Auth, a.Mark).Exec(engine.Changed(identity.ErrConflict))
+	b.Queue(`DELETE FROM account_logins WHERE account = $1`, a.ID)
+	queueLogins(b, a)
 }
 
 // queueLogins makes logins lead to the account; see queueCodes.
@@ -64,6 +66,7 @@ func scanAccount(row pgx.CollectableRow) (a identity.AccountRecord, err error) {
 
 const (
 	LoadAccount = `SELECT ` + accountNames + ` FROM accounts a WHERE a.id = $1`
+	accountOf   = `SELECT ` + accountNames + ` FROM accounts a WHERE a.id = (SELECT account FROM account_parties WHERE party = $1)`
 	FindAccount = `SELECT ` + accountNames + ` FROM accounts a
 		WHERE a.id = (SELECT account FROM account_logins WHERE serial = $1 AND sum = $2)`
 )
@@ -73,6 +76,15 @@ func (s *Accounts) LoadAccount(ctx context.Context, id string) (identity.Account
 	a, err := engine.One(ctx, s.DB, identity.ErrNotFound, scanAccount, LoadAccount, id)
 	if err != nil {
 		return identity.AccountRecord{}, fmt.Errorf("loading account %s: %w", id, err)
+	}
+	return a, nil
+}
+
+// LoadAccountOf implements [identity.Accounts].
+func (s *Accounts) LoadAccountOf(ctx context.Context, party string) (identity.AccountRecord, error) {
+	a, err := engine.One(ctx, s.DB, identity.ErrNotFound, scanAccount, accountOf, party)
+	if err != nil {
+		return identity.AccountRecord{}, fmt.Errorf("loading the account of party %s: %w", party, err)
 	}
 	return a, nil
 }

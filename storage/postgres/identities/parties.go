@@ -35,16 +35,18 @@ func queueParty(b *pgx.Batch, p identity.PartyRecord) {
 
 // UpdateParty implements [identity.Parties].
 func (s *Parties) UpdateParty(ctx context.Context, p identity.PartyRecord) error {
-	err := s.DB.Write(ctx, func(b *pgx.Batch) {
-		b.Queue(ledger.Marked(`UPDATE parties SET kind = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
-			WHERE id = $1 AND revision = $2`, "parties", 7), p.ID, p.Revision, p.Kind, p.Body, p.Updated, p.Auth, p.Mark).Exec(engine.Changed(identity.ErrConflict))
-		b.Queue(`DELETE FROM party_codes WHERE party = $1`, p.ID)
-		queueCodes(b, p)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(b *pgx.Batch) { queuePartyUpdate(b, p) }); err != nil {
 		return fmt.Errorf("updating party %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+// queuePartyUpdate saves a party.
+func queuePartyUpdate(b *pgx.Batch, p identity.PartyRecord) {
+	b.Queue(ledger.Marked(`UPDATE parties SET kind = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
+		WHERE id = $1 AND revision = $2`, "parties", 7), p.ID, p.Revision, p.Kind, p.Body, p.Updated, p.Auth, p.Mark).Exec(engine.Changed(identity.ErrConflict))
+	b.Queue(`DELETE FROM party_codes WHERE party = $1`, p.ID)
+	queueCodes(b, p)
 }
 
 // queueCodes makes codes lead to the party. The unique index keeps one that leads

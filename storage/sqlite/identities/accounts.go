@@ -33,28 +33,29 @@ func createAccount(c *engine.Conn, a identity.AccountRecord) error {
 
 // UpdateAccount implements [identity.Accounts].
 func (s *Accounts) UpdateAccount(ctx context.Context, a identity.AccountRecord) error {
-	err := s.DB.Write(ctx, func(c *engine.Conn) error {
-		n, err := c.Exec(`
-			UPDATE accounts SET disabled = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
-			WHERE id = ? AND revision = ?`, a.Disabled, a.Body, a.Updated, a.Auth, a.ID, a.Revision)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return identity.ErrConflict
-		}
-		if err := ledger.SaveMark(c, "accounts", a.ID, a.Mark); err != nil {
-			return err
-		}
-		if _, err := c.Exec("DELETE FROM account_logins WHERE account = ?", a.ID); err != nil {
-			return err
-		}
-		return saveLogins(c, a)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(c *engine.Conn) error { return updateAccount(c, a) }); err != nil {
 		return fmt.Errorf("updating account %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+func updateAccount(c *engine.Conn, a identity.AccountRecord) error {
+	n, err := c.Exec(`
+		UPDATE accounts SET disabled = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
+		WHERE id = ? AND revision = ?`, a.Disabled, a.Body, a.Updated, a.Auth, a.ID, a.Revision)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return identity.ErrConflict
+	}
+	if err := ledger.SaveMark(c, "accounts", a.ID, a.Mark); err != nil {
+		return err
+	}
+	if _, err := c.Exec("DELETE FROM account_logins WHERE account = ?", a.ID); err != nil {
+		return err
+	}
+	return saveLogins(c, a)
 }
 
 func saveLogins(c *engine.Conn, a identity.AccountRecord) error {
@@ -90,6 +91,7 @@ func scanAccount(r *engine.Row) identity.AccountRecord {
 
 const (
 	LoadAccount  = `SELECT ` + accountColumns + ` FROM accounts a WHERE a.id = ?`
+	accountOf    = `SELECT ` + accountColumns + ` FROM accounts a WHERE a.party = ?`
 	FindAccount  = `SELECT ` + accountColumns + ` FROM account_logins k CROSS JOIN accounts a ON a.id = k.account WHERE k.serial = ? AND k.sum = ?`
 	listAccounts = `SELECT ` + accountColumns + ` FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?`
 )
@@ -99,6 +101,15 @@ func (s *Accounts) LoadAccount(ctx context.Context, id string) (a identity.Accou
 	err = engine.One(ctx, s.DB, identity.ErrNotFound, LoadAccount, func(r *engine.Row) { a = scanAccount(r) }, id)
 	if err != nil {
 		return identity.AccountRecord{}, fmt.Errorf("loading an account: %w", err)
+	}
+	return a, nil
+}
+
+// LoadAccountOf implements [identity.Accounts].
+func (s *Accounts) LoadAccountOf(ctx context.Context, party string) (a identity.AccountRecord, err error) {
+	err = engine.One(ctx, s.DB, identity.ErrNotFound, accountOf, func(r *engine.Row) { a = scanAccount(r) }, party)
+	if err != nil {
+		return identity.AccountRecord{}, fmt.Errorf("loading a party's account: %w", err)
 	}
 	return a, nil
 }

@@ -34,28 +34,29 @@ func createParty(c *engine.Conn, p identity.PartyRecord) error {
 
 // UpdateParty implements [identity.Parties].
 func (s *Parties) UpdateParty(ctx context.Context, p identity.PartyRecord) error {
-	err := s.DB.Write(ctx, func(c *engine.Conn) error {
-		n, err := c.Exec(`
-			UPDATE parties SET kind = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
-			WHERE id = ? AND revision = ?`, string(p.Kind), p.Body, p.Updated, p.Auth, p.ID, p.Revision)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return identity.ErrConflict
-		}
-		if err := ledger.SaveMark(c, "parties", p.ID, p.Mark); err != nil {
-			return err
-		}
-		if _, err := c.Exec("DELETE FROM party_codes WHERE party = ?", p.ID); err != nil {
-			return err
-		}
-		return saveCodes(c, p)
-	})
-	if err != nil {
+	if err := s.DB.Write(ctx, func(c *engine.Conn) error { return updateParty(c, p) }); err != nil {
 		return fmt.Errorf("updating party %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+func updateParty(c *engine.Conn, p identity.PartyRecord) error {
+	n, err := c.Exec(`
+		UPDATE parties SET kind = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
+		WHERE id = ? AND revision = ?`, string(p.Kind), p.Body, p.Updated, p.Auth, p.ID, p.Revision)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return identity.ErrConflict
+	}
+	if err := ledger.SaveMark(c, "parties", p.ID, p.Mark); err != nil {
+		return err
+	}
+	if _, err := c.Exec("DELETE FROM party_codes WHERE party = ?", p.ID); err != nil {
+		return err
+	}
+	return saveCodes(c, p)
 }
 
 func saveCodes(c *engine.Conn, p identity.PartyRecord) error {

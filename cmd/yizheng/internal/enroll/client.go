@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/jose"
 )
 
@@ -33,7 +34,7 @@ type clientAddCmd struct {
 	Participant   string            `required:"" help:"The id or code of the participant that it acts for." placeholder:"ID"`
 	Name          string            `required:"" help:"Its name. People read it when they are asked for consent." placeholder:"NAME"`
 	NameIn        map[string]string `name:"name-in" mapsep:"none" help:"Its name in another language than Chinese, by language tag, for pages in it: en=NAME. Several with the flag again." placeholder:"TAG=NAME"`
-	Scope         []string          `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Scope         []string          `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, people:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
 	Grant         []string          `help:"Grant types: client_credentials, authorization_code, refresh_token. Without it the last two where there is a redirect URI, else the first." placeholder:"GRANT"`
 	RedirectURI   []string          `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
 	LogoutURI     []string          `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`
@@ -46,6 +47,8 @@ type clientAddCmd struct {
 	RequirePAR    bool              `name:"require-par" help:"It must push its authorization requests (RFC 9126)."`
 	MinAssurance  *int              `name:"min-assurance" help:"The least assurance of its logins, whatever it asks for: 1 one factor, 2 two and an identity that was proofed. Without it 2 for a department's client with the scope identity, else 0." placeholder:"N"`
 	DefaultMaxAge *int64            `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say (max_age)." placeholder:"SECONDS"`
+	PeopleSource  []string          `name:"people-source" help:"Source of people, see person source, whose people it may see and change by people:write; new people are of the first. Several with commas, or the flag again." placeholder:"SOURCE"`
+	PeopleLevel   int               `name:"people-level" help:"The highest proofing level that it may give by people:write, 1 to 3; that of the source is a bound too." placeholder:"N"`
 	JSON          bool              `name:"json" help:"Print JSON."`
 }
 
@@ -61,6 +64,9 @@ func (c *clientAddCmd) Run(p *command.Process) error {
 		return err
 	}
 	if err := checkItems(p.Ctx, in, c.ServiceItem); err != nil {
+		return err
+	}
+	if err := checkSources(p.Ctx, in, c.PeopleSource); err != nil {
 		return err
 	}
 	client, secret, err := in.Provider.Clients.CreateClient(p.Ctx, in.Actor(), c.spec(owner.ID))
@@ -87,12 +93,24 @@ func checkItems(ctx context.Context, in *install.Installation, codes []string) e
 	return nil
 }
 
+// checkSources refuses sources of people that there aren't.
+func checkSources(ctx context.Context, in *install.Installation, names []string) error {
+	for _, name := range names {
+		if _, err := in.People.Intake.Source(ctx, name); errors.Is(err, identity.ErrNotFound) {
+			return texts.Usage("client.no_source", name)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // spec returns what the flags say.
 func (c *clientAddCmd) spec(participant string) client.Spec {
 	s := client.Spec{
 		Name: c.Name, Names: c.NameIn, Participant: participant, RedirectURIs: c.RedirectURI, LogoutURIs: c.LogoutURI, HomeURI: c.HomeURI,
 		ServiceItems: c.ServiceItem, WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR,
-		MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge,
+		MinAssurance: c.MinAssurance, DefaultMaxAge: c.DefaultMaxAge, PeopleSources: c.PeopleSource, PeopleLevel: c.PeopleLevel,
 	}
 	for _, scope := range c.Scope {
 		s.Scopes = append(s.Scopes, oidc.Scope(scope))

@@ -52,6 +52,8 @@ type clientInfo struct {
 	ServiceItems    []string          `json:"service_items,omitempty"`
 	MinAssurance    int               `json:"min_assurance"`
 	DefaultMaxAge   *int64            `json:"default_max_age,omitempty"`
+	PeopleSources   []string          `json:"people_sources,omitempty"`
+	PeopleLevel     int               `json:"people_level,omitempty"`
 	Revision        int64             `json:"revision"`
 	Created         time.Time         `json:"created"`
 	Updated         time.Time         `json:"updated"`
@@ -63,7 +65,7 @@ func clientInfoOf(c oidc.Client, owner identity.Participant) clientInfo {
 		Secrets: live(c, time.Now()), Scopes: c.Scopes, GrantTypes: c.GrantTypes, AuthMethods: c.AuthMethods,
 		RedirectURIs: c.RedirectURIs, LogoutURIs: c.LogoutURIs, HomeURI: c.HomeURI, Subject: c.Subject, IDTokenAlg: c.IDTokenAlgorithm,
 		WithoutPKCE: c.WithoutPKCE, RequirePAR: c.RequirePAR, ServiceItems: c.ServiceItems,
-		MinAssurance: int(c.Floor(owner.Class)), DefaultMaxAge: c.DefaultMaxAge,
+		MinAssurance: int(c.Floor(owner.Class)), DefaultMaxAge: c.DefaultMaxAge, PeopleSources: c.PeopleSources, PeopleLevel: c.PeopleLevel,
 		Revision: c.Revision, Created: c.Created, Updated: c.Updated,
 	}
 }
@@ -109,7 +111,9 @@ type clientUpdateCmd struct {
 	RequirePAR    *bool             `name:"require-par" negatable:"" help:"It must push its authorization requests (RFC 9126), or need not."`
 	MinAssurance  *int              `name:"min-assurance" help:"The least assurance of its logins, 0 to 3." placeholder:"N"`
 	DefaultMaxAge *int64            `name:"default-max-age" help:"How old a login may be, in seconds, where its requests don't say." placeholder:"SECONDS"`
-	Clear         []string          `help:"Take away what is set: redirect-uri, logout-uri, home-uri, service-item, min-assurance, default-max-age. Several with commas." enum:"redirect-uri,logout-uri,home-uri,service-item,min-assurance,default-max-age" placeholder:"SETTING"`
+	PeopleSource  []string          `name:"people-source" help:"All sources of people, see person source, whose people it may see and change by people:write; new people are of the first." placeholder:"SOURCE"`
+	PeopleLevel   *int              `name:"people-level" help:"The highest proofing level that it may give by people:write, 1 to 3." placeholder:"N"`
+	Clear         []string          `help:"Take away what is set: redirect-uri, logout-uri, home-uri, service-item, min-assurance, default-max-age; people takes away sources and level. Several with commas." enum:"redirect-uri,logout-uri,home-uri,service-item,min-assurance,default-max-age,people" placeholder:"SETTING"`
 	JSON          bool              `name:"json" help:"Print JSON."`
 }
 
@@ -128,6 +132,9 @@ func (c *clientUpdateCmd) Run(p *command.Process) error {
 		return err
 	}
 	if err := checkItems(p.Ctx, in, c.ServiceItem); err != nil {
+		return err
+	}
+	if err := checkSources(p.Ctx, in, c.PeopleSource); err != nil {
 		return err
 	}
 	spec, err := c.apply(clients.SpecOf(client))
@@ -156,11 +163,12 @@ func (c *clientUpdateCmd) apply(s clients.Spec) (clients.Spec, error) {
 	before := s
 	given := map[string]bool{
 		"redirect-uri": c.RedirectURI != nil, "logout-uri": c.LogoutURI != nil, "home-uri": c.HomeURI != nil,
-		"service-item": c.ServiceItem != nil, "min-assurance": c.MinAssurance != nil, "default-max-age": c.DefaultMaxAge != nil,
+		"service-item": c.ServiceItem != nil, "min-assurance": c.MinAssurance != nil, "default-max-age": c.DefaultMaxAge != nil, "people": c.PeopleSource != nil || c.PeopleLevel != nil,
 	}
 	clear := map[string]func(){
 		"redirect-uri": func() { s.RedirectURIs = nil }, "logout-uri": func() { s.LogoutURIs = nil }, "home-uri": func() { s.HomeURI = "" },
 		"service-item": func() { s.ServiceItems = nil }, "min-assurance": func() { s.MinAssurance = nil }, "default-max-age": func() { s.DefaultMaxAge = nil },
+		"people": func() { s.PeopleSources, s.PeopleLevel = nil, 0 },
 	}
 	for _, name := range c.Clear {
 		if given[name] {
@@ -181,6 +189,8 @@ func (c *clientUpdateCmd) apply(s clients.Spec) (clients.Spec, error) {
 	s.RedirectURIs = replaced(s.RedirectURIs, c.RedirectURI)
 	s.LogoutURIs = replaced(s.LogoutURIs, c.LogoutURI)
 	s.ServiceItems = replaced(s.ServiceItems, c.ServiceItem)
+	s.PeopleSources = replaced(s.PeopleSources, c.PeopleSource)
+	set(&s.PeopleLevel, c.PeopleLevel)
 	if c.MinAssurance != nil {
 		s.MinAssurance = c.MinAssurance
 	}
@@ -238,6 +248,6 @@ func sameSpec(a, b clients.Spec) bool {
 	return a.Name == b.Name && maps.Equal(a.Names, b.Names) && a.HomeURI == b.HomeURI && a.IDTokenAlgorithm == b.IDTokenAlgorithm &&
 		a.RequirePAR == b.RequirePAR && a.WithoutPKCE == b.WithoutPKCE && slices.Equal(a.Scopes, b.Scopes) &&
 		slices.Equal(a.GrantTypes, b.GrantTypes) && slices.Equal(a.RedirectURIs, b.RedirectURIs) &&
-		slices.Equal(a.LogoutURIs, b.LogoutURIs) && slices.Equal(a.ServiceItems, b.ServiceItems) &&
+		slices.Equal(a.LogoutURIs, b.LogoutURIs) && slices.Equal(a.ServiceItems, b.ServiceItems) && slices.Equal(a.PeopleSources, b.PeopleSources) && a.PeopleLevel == b.PeopleLevel &&
 		number(a.MinAssurance) == number(b.MinAssurance) && seconds(a.DefaultMaxAge) == seconds(b.DefaultMaxAge)
 }

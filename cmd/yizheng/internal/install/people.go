@@ -36,7 +36,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
-		Sources: stores, Links: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
+		Sources: stores, Links: stores, Changes: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
 	})
 	if err != nil {
 		return err

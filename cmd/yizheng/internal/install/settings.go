@@ -54,7 +54,7 @@ type Ephemeral struct {
 type Messaging struct {
 	SMSURL        string `name:"sms-url" help:"URL of the SMS gateway, https: it gets a POST with JSON {phone, kind, text, code}. Without it nobody gets a code: who has no authenticator app has no second factor, and no license is released to them." env:"YIZHENG_SMS_URL" placeholder:"URL" group:"Settings:"`
 	SMSSecretFile string `name:"sms-secret-file" help:"File with the secret that the gateway gets as a bearer token; nobody else may read it." env:"YIZHENG_SMS_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
-	SMSPerDay     int64  `name:"sms-per-day" help:"How many codes are sent a day at most to people who log in with their phone. Phones without an account get up to half of them, devices that no account knows up to three quarters. Codes after a password aren't counted." env:"YIZHENG_SMS_PER_DAY" default:"10000" placeholder:"N" group:"Settings:"`
+	SMSPerDay     int64  `name:"sms-per-day" help:"How many codes are sent a day at most to people who log in with their phone: 10,000, or another number from 4 on. Phones without an account get up to half of them, those abroad a hundredth, devices that no account knows three quarters. Codes after a password aren't counted." env:"YIZHENG_SMS_PER_DAY" default:"10000" placeholder:"N" group:"Settings:"`
 	SMSPrivate    bool   `name:"sms-private" help:"The gateway may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_SMS_PRIVATE" group:"Settings:"`
 }
 

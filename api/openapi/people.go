@@ -1,0 +1,76 @@
+package openapi
+
+import (
+	"net/http"
+	"strings"
+)
+
+// peopleReasons is what the endpoints below /v1/admin/people are refused for.
+var peopleReasons = []Reason{
+	{Status: http.StatusForbidden, Reason: "source_missing", of: ofPeople,
+		Meaning: "Your client has no source of people that is known here: ask the operator to register one."},
+	{Status: http.StatusForbidden, Reason: "level_too_high", of: ofOperation("create-person", "change-level"),
+		Meaning: "The level is above the highest of your source or of your client, which the operator sets: send a lower one."},
+	{Status: http.StatusNotFound, Reason: "person_unknown", of: ofPerson,
+		Meaning: "There is nobody with that id or number, or nobody of your sources: compare it with the document."},
+	{Status: http.StatusConflict, Reason: "person_exists", of: ofOperation("create-person", "add-code"),
+		Meaning: "Somebody with that number is known here, perhaps by another name: find them, or ask the operator whose they are."},
+	{Status: http.StatusConflict, Reason: "phone_taken", of: ofOperation("create-person"),
+		Meaning: "Somebody else logs in with that phone: send another, or none."},
+	{Status: http.StatusConflict, Reason: "login_name_taken", of: ofOperation("create-person"),
+		Meaning: "Somebody else has that login name: send another, or none."},
+	{Status: http.StatusConflict, Reason: "record_differs", of: ofOperation("create-person"),
+		Meaning: "The record came before and said something else: change the person instead."},
+	{Status: http.StatusUnprocessableEntity, Reason: "record_id_invalid", of: ofOperation("create-person"),
+		Meaning: "A record's id has 1 to 64 visible characters: send that of your system."},
+	{Status: http.StatusUnprocessableEntity, Reason: "name_invalid", of: ofOperation("create-person", "rename-person"),
+		Meaning: "A name has 1 to 200 visible characters, none of them lost to another encoding: compare it with the document."},
+	{Status: http.StatusUnprocessableEntity, Reason: "code_invalid", of: ofOperation("find-person", "create-person", "add-code", "end-code"),
+		Meaning: "That is not the number of a person's document of that type: compare it with the document."},
+	{Status: http.StatusUnprocessableEntity, Reason: "phone_invalid", of: ofOperation("create-person"),
+		Meaning: "A phone is that of a mobile phone, 11 digits, or + with the country's code: mend it, or leave it out."},
+	{Status: http.StatusUnprocessableEntity, Reason: "login_name_invalid", of: ofOperation("create-person"),
+		Meaning: "A login name has 3 to 64 letters, digits, or . _ - @, begins with a letter and looks like no number: mend it, or leave it out."},
+	{Status: http.StatusUnprocessableEntity, Reason: "level_invalid", of: ofOperation("create-person", "change-level"),
+		Meaning: "The level is 1, 2 or 3: send one of these."},
+	{Status: http.StatusConflict, Reason: "disabled_by_operator", of: ofOperation("enable-person"),
+		Meaning: "An operator disabled the account, and enables it again: ask them."},
+	{Status: http.StatusPreconditionFailed, Reason: "revision_mismatch", of: changesPerson,
+		Meaning: "It was changed since it was read: read it again, and repeat the change if it is still wanted."},
+	{Status: http.StatusPreconditionRequired, Reason: "if_match_missing", of: changesPerson,
+		Meaning: "Nothing says which revision was seen: read it, and send its ETag as If-Match."},
+	{Status: http.StatusUnprocessableEntity, Reason: "evidence_invalid", of: ofOperation("change-level", "rename-person", "add-code", "end-code", "close-person"),
+		Meaning: "Evidence is 1 to 200 visible characters: say on what the change rests."},
+	{Status: http.StatusNotFound, Reason: "code_unknown", of: ofOperation("end-code"),
+		Meaning: "The person doesn't have that number: read what they have."},
+	{Status: http.StatusConflict, Reason: "person_closed", of: changesPerson,
+		Meaning: "The account was closed: ask the operator, who can open it again."},
+	{Status: http.StatusUnprocessableEntity, Reason: "kind_invalid", of: ofOperation("close-person"),
+		Meaning: "The kind of a closing is closed or deceased: send one of the two."},
+	{Status: http.StatusUnprocessableEntity, Reason: "day_invalid", of: ofOperation("close-person"),
+		Meaning: "The day of the closing is missing, or lies in the future: send it."},
+	{Status: http.StatusConflict, Reason: "name_same", of: ofOperation("rename-person"),
+		Meaning: "The person has that name: nothing is to be done."},
+	{Status: http.StatusConflict, Reason: "too_many", of: ofOperation("rename-person", "add-code"),
+		Meaning: "The person has had 50 names or numbers: ask the operator."},
+	{Status: http.StatusConflict, Reason: "code_held", of: ofOperation("add-code"),
+		Meaning: "The person has or had that number: read what they have."},
+	{Status: http.StatusConflict, Reason: "code_ended", of: ofOperation("end-code"),
+		Meaning: "The person doesn't have that number any more: nothing is to be done."},
+	{Status: http.StatusConflict, Reason: "code_last", of: ofOperation("end-code"),
+		Meaning: "It is the only number that the person has: add the new one first."},
+	{Status: http.StatusUnprocessableEntity, Reason: "days_invalid", of: ofOperation("add-code", "end-code"),
+		Meaning: "A number is held from today at the latest, and its last day is between its first and yesterday: mend the day."},
+	{Status: http.StatusUnprocessableEntity, Reason: "date_invalid", of: ofOperation("create-person"),
+		Meaning: "The day is in the future, or before 1949: send that of the proofing, or none."},
+	{Status: http.StatusTooManyRequests, Reason: "people_limited", of: ofPeople,
+		Meaning: "There were too many requests about people by your client, 300 a minute: wait for Retry-After; for many people there is the operator's import."},
+}
+
+// changesPerson says yes to endpoints that change somebody who is there.
+func changesPerson(e *Endpoint) bool { return ofPeople(e) && e.header("If-Match") != nil }
+
+func ofPeople(e *Endpoint) bool { return strings.HasPrefix(e.Path, "/v1/admin/people") }
+
+// ofPerson says yes to endpoints that need somebody to be there.
+func ofPerson(e *Endpoint) bool { return ofPeople(e) && e.ID != "create-person" }

@@ -1,0 +1,149 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+
+	"yizheng.internal/api/openapi"
+	"yizheng.internal/api/problem"
+	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/registrar"
+	"yizheng.internal/signing/journal"
+)
+
+// changeEndpoints are those that change somebody, by the revision that the caller has read.
+func (x *people) changeEndpoints() []endpoint {
+	match := []openapi.Parameter{{Name: ifMatch, Kind: "string", Required: true,
+		Text: "The ETag of the person as you read them, in its quotes. If they were changed since, by whomever, the answer is 412 `revision_mismatch`, and nothing is done."}}
+	return []endpoint{
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/level", ID: "change-level", Tag: "People", Summary: "Change how well a person's identity is proofed",
+			Text:  "Up or down, no higher than the operator allows the person's source and your client, and with what it rests on.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonLevel, Headers: match, Revised: true,
+			In: typeOf[LevelRequest](), Most: smallBody, Out: typeOf[Person]()}, x.level},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/close", ID: "close-person", Tag: "People", Summary: "Close a person's account",
+			Text: "For good: 注销 closed, because the person asked for it, or deceased. What they logged in with is deleted; their numbers find them as before. " +
+				"From then on nothing of them is changed: 409 `person_closed`. An operator opens an account again that was closed by mistake.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonClose, Headers: match, Revised: true,
+			In: typeOf[CloseRequest](), Most: smallBody, Out: typeOf[Person]()}, x.closeAccount},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/name", ID: "rename-person", Tag: "People", Summary: "Change a person's name",
+			Text:  "The name before stays as a former one 曾用名.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonRename, Headers: match, Revised: true,
+			In: typeOf[NameRequest](), Most: smallBody, Out: typeOf[Person]()}, x.rename},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes", ID: "add-code", Tag: "People", Summary: "Add a number of a document",
+			Text:  "One that the person holds now, such as the citizen number of a former permit holder. They log in with it as well.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonCodeAdd, Headers: match, Revised: true,
+			In: typeOf[NewCodeRequest](), Most: smallBody, Out: typeOf[Person]()}, x.addCode},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes/end", ID: "end-code", Tag: "People", Summary: "End a number of a document",
+			Text:  "It stays with its dates and finds the person; nobody logs in with it any more. The last one that a person holds can't be ended: add the new one first.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonCodeEnd, Headers: match, Revised: true,
+			In: typeOf[EndCodeRequest](), Most: smallBody, Out: typeOf[Person]()}, x.endCode},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/disable", ID: "disable-person", Tag: "People", Summary: "Keep a person from logging in",
+			Text:  "Their sessions and offline access end within 2 seconds, everywhere.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountDisable, Headers: match, Revised: true, Out: typeOf[Person]()}, x.disable},
+		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/enable", ID: "enable-person", Tag: "People", Summary: "Let a person log in again",
+			Text:  "What was logged in before stays ended. Whom an operator disabled, an operator enables.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountEnable, Headers: match, Revised: true, Out: typeOf[Person]()}, x.enable},
+	}
+}
+
+// LevelRequest changes how well somebody's identity is proofed.
+type LevelRequest struct {
+	Level    int    `json:"level" doc:"1 初级, 2 中级, 3 高级"`
+	Evidence string `json:"evidence" doc:"on what it rests, 1 to 200 characters; kept with the level"`
+}
+
+// changing returns who asks for a change, and of whom.
+func (x *people) changing(c *call) (by registrar.Caller, to registrar.Target, err error) {
+	if by, err = x.caller(c); err != nil {
+		return by, to, err
+	}
+	if err = c.checkQuery(); err != nil {
+		return by, to, err
+	}
+	to.Account = personIn(c.r)
+	if to.Revisions, err = revisions(c.r.Header.Values(ifMatch)); err == nil && len(to.Revisions) == 0 {
+		err = problem.Refuse(http.StatusPreconditionRequired, "if_match_missing", "Send If-Match with the ETag of the person as you read them.")
+	}
+	return by, to, err
+}
+
+// refusedChange is what is told of a change that isn't made.
+func refusedChange(err error) error {
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		switch e.Reason {
+		case registrar.ReasonSource:
+			return noSource()
+		case identity.ReasonClosed:
+			return problem.Refuse(http.StatusConflict, "person_closed", "The account was closed. An operator can open it again.")
+		case registrar.ReasonChanged:
+			return problem.Refuse(http.StatusPreconditionFailed, "revision_mismatch", "The person was changed since you read them. Read them again, and repeat the change if it is still wanted.")
+		}
+	}
+	return unknownPerson(err)
+}
+
+// unproven is what is told of evidence that is none.
+func unproven(err error) error {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonEvidence {
+		return problem.RefuseAt(http.StatusUnprocessableEntity, "evidence_invalid", "Say on what the change rests, in 1 to 200 visible characters.", "/evidence")
+	}
+	return refusedChange(err)
+}
+
+func (x *people) level(c *call) error {
+	by, to, err := x.changing(c)
+	if err != nil {
+		return err
+	}
+	var q LevelRequest
+	if err := c.decode(&q); err != nil {
+		return err
+	}
+	who, err := x.registrar.SetLevel(c.ctx(), by, to, q.Level, q.Evidence)
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		switch e.Reason {
+		case registrar.ReasonLevel:
+			return problem.RefuseAt(http.StatusUnprocessableEntity, "level_invalid", "The level is 1, 2 or 3.", "/level")
+		case registrar.ReasonTooHigh:
+			return problem.Refuse(http.StatusForbidden, "level_too_high", "The level is above the highest of your source or of your client.")
+		}
+	}
+	if err != nil {
+		return unproven(err)
+	}
+	return c.somebody(c.e.Status, who)
+}
+
+func (x *people) disable(c *call) error {
+	by, to, err := x.changing(c)
+	if err != nil {
+		return err
+	}
+	if err := c.noBody(); err != nil {
+		return err
+	}
+	who, err := x.registrar.Disable(c.ctx(), by, to, true)
+	if err != nil {
+		return refusedChange(err)
+	}
+	return c.somebody(c.e.Status, who)
+}
+
+func (x *people) enable(c *call) error {
+	by, to, err := x.changing(c)
+	if err != nil {
+		return err
+	}
+	if err := c.noBody(); err != nil {
+		return err
+	}
+	who, err := x.registrar.Disable(c.ctx(), by, to, false)
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonOperator {
+		return problem.Refuse(http.StatusConflict, "disabled_by_operator", "An operator disabled the account, and enables it again.")
+	}
+	if err != nil {
+		return refusedChange(err)
+	}
+	return c.somebody(c.e.Status, who)
+}

@@ -45,7 +45,7 @@ func TestPortalNeedsAssurance(t *testing.T) {
 	s.app.code(b, s.who, s.app.request()) // one factor
 	p := b.Get(s.url + "/")
 	shows(t, p, 200, "/")
-	says(t, p, "先用短信验证码确认是您本人")
+	says(t, p, "查看证照前，请再次确认是您本人")
 	if strings.Contains(p.Body, sampleNumber) {
 		t.Error("a license is shown after one factor")
 	}

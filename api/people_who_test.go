@@ -108,7 +108,7 @@ func TestCodesOfPeople(t *testing.T) {
 func TestAttackTakeCode(t *testing.T) {
 	t.Parallel()
 	x := newRegistry(t, serviceConfig{})
-	mine := x.take(t, "portal", "1", "张样例", portalPerson)
+	mine := x.bring(t, x.portal, newPerson("1", "SAMPLE", "", "code", object{"type": "414", "value": "E55555555"})).want(t, 201, "").member("id")
 	other := x.take(t, "clinic", "1", "李样例", clinicPerson)
 	x.change(t, x.clinic, other, "codes", `"1"`, codeBody("414", "E12345678", "first", true)).want(t, 200, "")
 	x.change(t, x.clinic, other, "codes/end", `"2"`, codeBody("111", clinicPerson, "until", "2026-02-01")).want(t, 200, "")

@@ -83,6 +83,14 @@ func refusedChange(err error) error {
 	return unknownPerson(err)
 }
 
+// tooHigh is what is told of a level that the client may not give, or of somebody who has such a one.
+func tooHigh(err error) error {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonTooHigh {
+		return problem.Refuse(http.StatusForbidden, "level_too_high", "The level, or that which the person has, is above the highest of your source or of your client.")
+	}
+	return unproven(err)
+}
+
 // unproven is what is told of evidence that is none.
 func unproven(err error) error {
 	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonEvidence {
@@ -105,12 +113,10 @@ func (x *people) level(c *call) error {
 		switch e.Reason {
 		case registrar.ReasonLevel:
 			return problem.RefuseAt(http.StatusUnprocessableEntity, "level_invalid", "The level is 1, 2 or 3.", "/level")
-		case registrar.ReasonTooHigh:
-			return problem.Refuse(http.StatusForbidden, "level_too_high", "The level is above the highest of your source or of your client.")
 		}
 	}
 	if err != nil {
-		return unproven(err)
+		return tooHigh(err)
 	}
 	return c.somebody(c.e.Status, who)
 }

@@ -65,7 +65,7 @@ func (x *people) rename(c *call) error {
 		return tooMany()
 	}
 	if err != nil {
-		return unproven(err)
+		return tooHigh(err)
 	}
 	return c.somebody(c.e.Status, who)
 }
@@ -97,11 +97,13 @@ func (x *people) addCode(c *call) error {
 		return tooMany()
 	case registrar.ReasonHeld:
 		return problem.Refuse(http.StatusConflict, "code_held", "The person has or had that number.")
+	case registrar.ReasonNotYour:
+		return problem.Refuse(http.StatusConflict, "operator_needed", "The person has or had a citizen's number. An operator adds another.")
 	case registrar.ReasonTaken:
 		return problem.Refuse(http.StatusConflict, "person_exists", "Somebody with that number is known here, perhaps by another name.")
 	}
 	if err != nil {
-		return unproven(err)
+		return tooHigh(err)
 	}
 	return c.somebody(c.e.Status, who)
 }
@@ -129,7 +131,7 @@ func (x *people) endCode(c *call) error {
 		return problem.Refuse(http.StatusConflict, "code_last", "It is the only number that the person has. Add the new one first.")
 	}
 	if err != nil {
-		return unproven(err)
+		return tooHigh(err)
 	}
 	return c.somebody(c.e.Status, who)
 }

@@ -100,6 +100,9 @@ type Closing struct {
 	On       party.Date  `json:"on"`       // the day of it
 	Evidence string      `json:"evidence"` // on what it rests
 	Source   string      `json:"source"`   // who said so
+	// Disabled says that the account was disabled before, and By is as of [Account].DisabledBy.
+	Disabled bool   `json:"disabled,omitempty"`
+	By       string `json:"by,omitempty"`
 }
 
 // ReasonClosed refuses what is asked of an account that was closed.
@@ -108,8 +111,17 @@ const ReasonClosed Reason = "person_closed"
 // Close closes the account: nobody logs in with it, what was logged in ends, and all with which its owner
 // logged in is deleted. The person's numbers lead to it still, so that nobody makes another.
 func (a *Account) Close(c Closing) {
+	c.Disabled, c.By = a.Disabled, a.DisabledBy
 	a.Disable(true, "")
 	a.Closed, a.LoginName, a.Phone, a.Password, a.Setup, a.Authenticators, a.Handle = c, "", "", PasswordHash{}, SetupTicket{}, nil, nil
+}
+
+// Reopen opens an account again that was closed. If it was disabled before, it is so again.
+func (a *Account) Reopen() {
+	before := a.Closed
+	a.Closed = Closing{}
+	a.Disable(before.Disabled, before.By)
+	a.DisabledBy = before.By
 }
 
 // Disable disables the account, or enables it again. by is the source whose client does so; empty: an

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -176,7 +177,10 @@ func (a Account) logins(p Party, today party.Date) []Login {
 	}
 	for _, c := range p.Codes {
 		if c.Held(today) {
-			all = append(all, Login{byCode, foldCode(c.Value)})
+			l := Login{byCode, foldCode(c.Value)}
+			if !slices.Contains(all, l) { // two documents may have one number
+				all = append(all, l)
+			}
 		}
 	}
 	if len(a.Handle) > 0 {

@@ -67,15 +67,38 @@ func (r *Roster) FindSomeone(ctx context.Context, code party.Code) (Someone, err
 		return Someone{}, fmt.Errorf("finding an account: %w", err)
 	}
 	a, err := s.openAccount(ctx, account)
+	found.ID = p.ID
+	if err == nil { // once more, after the account: its revision counts the party's changes, too
+		p, err = s.partyNamed(ctx, a.Party)
+	}
 	switch {
 	case err != nil:
 		return Someone{}, r.undecoyed(d, there, err)
 	case !there:
 		return Someone{}, ErrNotFound
-	case a.Party != p.ID:
+	case a.Party != found.ID:
 		return Someone{}, s.c.Vault.Auth().Refuse("account_parties", a.ID, "another party leads to it")
 	}
 	return Someone{a, p}, nil
+}
+
+// CheckFree returns ErrExists if what somebody may type for a code leads to another's account, in whatever
+// reading.
+func (r *Roster) CheckFree(ctx context.Context, who Someone, code party.Code) error {
+	for _, l := range ReadLogin(code.Value) {
+		keys, err := r.s.loginKeys(ctx, []Login{l})
+		if err != nil {
+			return err
+		}
+		other, err := r.s.c.Accounts.FindAccount(ctx, keys)
+		if err == nil && other.Party != who.Party.ID {
+			return ErrExists
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("finding an account: %w", err)
+		}
+	}
+	return nil
 }
 
 // undecoyed forgets a decoy that can't be opened: its key may have been purged meanwhile.

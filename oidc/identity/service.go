@@ -175,6 +175,9 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 	}
 	err = s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
 		a, err = s.Change(ctx, account, func(a *Account) error {
+			if a.Closed.Kind != "" {
+				return &Error{Reason: ReasonClosed, Detail: "the account was closed: open it again first"}
+			}
 			if former = a.Phone; former != phone {
 				a.Phone, a.PhoneProved = phone, time.Time{}
 				a.Secure(time.Now())

@@ -47,6 +47,9 @@ func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (strin
 	sum := sha256.Sum256([]byte(text))
 	err := t.c.Journal.Change(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), func() error {
 		_, err := t.c.People.Change(ctx, account, func(a *identity.Account) error {
+			if a.Closed.Kind != "" {
+				return &identity.Error{Reason: identity.ReasonClosed, Detail: "the account was closed: open it again first"}
+			}
 			a.Setup = identity.SetupTicket{Sum: sum[:], Expires: time.Now().Add(TicketLife).UTC()}
 			return nil
 		})

@@ -114,21 +114,30 @@ func (s *Service) SetLevel(ctx context.Context, c Caller, to Target, level int, 
 	return s.change(ctx, c, to, journal.ActionPersonLevel, func(who *identity.Someone) (bool, error) {
 		proofing := identity.Proofing{Level: level, Method: MethodCounter, Source: c.Actor, At: time.Now().UTC().Truncate(time.Second), Evidence: on}
 		if !c.Operator {
-			of, err := s.c.Intake.Source(ctx, who.Account.Origin())
-			if errors.Is(err, identity.ErrNotFound) {
-				return false, noSource()
-			}
-			if err != nil {
+			if err := s.within(ctx, c, who, level); err != nil {
 				return false, err
 			}
-			if level > min(of.Level, c.Level) {
-				return false, &identity.Error{Reason: ReasonTooHigh, Detail: "the level is above the highest of the person's source, or of the client"}
-			}
-			proofing.Method, proofing.Source = identity.MethodAuthority, of.Name
+			proofing.Method, proofing.Source = identity.MethodAuthority, who.Account.Origin()
 		}
 		who.Account.Proofing = proofing
 		return false, nil
 	})
+}
+
+// within returns an error if a level is above the highest that a client may give to somebody. Operators
+// may give any. *identity.Error: level_too_high, source_missing.
+func (s *Service) within(ctx context.Context, c Caller, who *identity.Someone, level int) error {
+	if c.Operator {
+		return nil
+	}
+	of, err := s.c.Intake.Source(ctx, who.Account.Origin())
+	if errors.Is(err, identity.ErrNotFound) {
+		return noSource()
+	}
+	if err == nil && level > min(of.Level, c.Level) {
+		return &identity.Error{Reason: ReasonTooHigh, Detail: "the level is above the highest of the person's source, or of the client"}
+	}
+	return err
 }
 
 // Disable keeps somebody from logging in and ends their sessions, or undoes that. A client can't undo

@@ -13,7 +13,7 @@ import (
 const (
 	ReasonKind    identity.Reason = "kind_invalid"    // it is neither closed nor deceased
 	ReasonOpen    identity.Reason = "person_open"     // the account isn't closed
-	ReasonNotYour identity.Reason = "operator_needed" // an operator alone opens accounts again
+	ReasonNotYour identity.Reason = "operator_needed" // operators alone do that
 )
 
 // Close closes somebody's account 注销, because they asked for it or have died, and says since when and on
@@ -48,8 +48,7 @@ func (s *Service) Reopen(ctx context.Context, c Caller, to Target) (identity.Som
 		if who.Account.Closed.Kind == "" {
 			return false, &identity.Error{Reason: ReasonOpen, Detail: "the account isn't closed"}
 		}
-		who.Account.Closed = identity.Closing{}
-		who.Account.Disable(false, "")
+		who.Account.Reopen()
 		return false, nil
 	})
 }

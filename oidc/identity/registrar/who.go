@@ -29,7 +29,7 @@ const most = 50
 
 // Rename gives somebody another name, and says on what that rests. The name before stays as a former
 // one. *identity.Error: person_unknown, revision_mismatch, name_invalid, name_same, too_many,
-// evidence_invalid.
+// evidence_invalid, level_too_high for somebody whom the client couldn't have proofed so well.
 func (s *Service) Rename(ctx context.Context, c Caller, to Target, name, on string) (identity.Someone, error) {
 	name, err := party.ParseName(name)
 	if err != nil {
@@ -39,11 +39,14 @@ func (s *Service) Rename(ctx context.Context, c Caller, to Target, name, on stri
 		return identity.Someone{}, err
 	}
 	return s.change(ctx, c, to, journal.ActionPersonRename, func(who *identity.Someone) (bool, error) {
+		if err := s.within(ctx, c, who, who.Account.Proofing.Level); err != nil { // or a high level would go over to another name
+			return false, err
+		}
 		p := &who.Party
 		if p.Name == name {
 			return false, &identity.Error{Reason: ReasonSame, Detail: "the person has that name"}
 		}
-		former := slices.DeleteFunc(slices.Clone(p.FormerNames), func(n string) bool { return n == p.Name })
+		former := slices.DeleteFunc(slices.Clone(p.FormerNames), func(n string) bool { return n == p.Name || n == name })
 		if len(former) >= most {
 			return false, tooMany()
 		}
@@ -66,8 +69,9 @@ type NewCode struct {
 }
 
 // AddCode adds a code to somebody. It may be one that nobody has had: a code never leads to two people.
-// *identity.Error: person_unknown, revision_mismatch, code_invalid, date_invalid, evidence_invalid,
-// too_many, code_held, code_taken.
+// Licenses are found by it from then on. So a client adds no second citizen's number: operators do, when
+// one was corrected. *identity.Error: person_unknown, revision_mismatch, code_invalid, date_invalid,
+// evidence_invalid, too_many, code_held, code_taken, operator_needed, level_too_high.
 func (s *Service) AddCode(ctx context.Context, c Caller, to Target, n NewCode) (identity.Someone, error) {
 	code, err := personCode(n.Code)
 	if err != nil {
@@ -77,17 +81,28 @@ func (s *Service) AddCode(ctx context.Context, c Caller, to Target, n NewCode) (
 	if n.From.After(today) {
 		return identity.Someone{}, &identity.Error{Reason: ReasonDates, Detail: "the first day lies in the future: add the number on that day"}
 	}
+	if born, ok := code.BirthDate(); ok && born.After(today) {
+		return identity.Someone{}, &identity.Error{Reason: ReasonCode, Detail: "the birth date in the number is in the future"}
+	}
 	on, err := evidence(n.Evidence)
 	if err != nil {
 		return identity.Someone{}, err
 	}
 	who, err := s.change(ctx, c, to, journal.ActionPersonCodeAdd, func(who *identity.Someone) (bool, error) {
+		if err := s.within(ctx, c, who, who.Account.Proofing.Level); err != nil {
+			return false, err
+		}
 		p := &who.Party
 		switch {
 		case slices.Contains(p.AllCodes(), code):
 			return false, &identity.Error{Reason: ReasonHeld, Detail: "the person has or had that number"}
 		case len(p.Codes) >= most:
 			return false, tooMany()
+		case !c.Operator && code.Type == party.Citizen && slices.ContainsFunc(p.Codes, func(had identity.PartyCode) bool { return had.Type == party.Citizen }):
+			return false, &identity.Error{Reason: ReasonNotYour, Detail: "the person has or had a citizen's number: an operator adds another"}
+		}
+		if err := s.roster.CheckFree(ctx, *who, code); err != nil {
+			return false, err
 		}
 		at := len(p.Codes)
 		if n.First {
@@ -114,7 +129,7 @@ func saying(c Caller, who identity.Someone) string {
 // The code stays, and leads to the person; they don't log in with it any more. If it was the one that
 // counts, the next one that they hold counts from now on. *identity.Error: person_unknown,
 // revision_mismatch, code_invalid, code_unknown, code_ended, code_last, date_invalid,
-// evidence_invalid.
+// evidence_invalid, level_too_high.
 func (s *Service) EndCode(ctx context.Context, c Caller, to Target, code party.Code, until party.Date, on string) (identity.Someone, error) {
 	code, err := personCode(code)
 	if err != nil {
@@ -128,6 +143,9 @@ func (s *Service) EndCode(ctx context.Context, c Caller, to Target, code party.C
 		return identity.Someone{}, &identity.Error{Reason: ReasonDates, Detail: "the last day is yesterday at the latest"}
 	}
 	return s.change(ctx, c, to, journal.ActionPersonCodeEnd, func(who *identity.Someone) (bool, error) {
+		if err := s.within(ctx, c, who, who.Account.Proofing.Level); err != nil {
+			return false, err
+		}
 		codes := slices.Clone(who.Party.Codes)
 		i := slices.IndexFunc(codes, func(p identity.PartyCode) bool { return p.Code == code })
 		switch {

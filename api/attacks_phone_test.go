@@ -169,3 +169,44 @@ func TestAttackPhoneForms(t *testing.T) {
 		t.Error("a code was sent")
 	}
 }
+
+// A form of a login with a phone that is sent twice, as by a double click without scripts, leads on both
+// times, in one session.
+func TestPhoneFormsSentTwice(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, stageConfig{})
+	for i, how := range []string{"after", "at once"} {
+		phone := []string{alicePhone, bobPhone}[i]
+		name, ending := []string{sampleName, bobName}[i], []string{alicesEnding, bobCitizen[len(bobCitizen)-4:]}[i]
+		b := s.browser(t)
+		p, code := s.codeFor(t, s.clinic.request().open(t, b), phone)
+		first, second := sendForm(t, s.url, p.Form("submit").With("code", code), how)
+		for j, q := range []*apitest.Page{first, second} {
+			if q.Status != 200 || !q.Has("ending") {
+				t.Fatalf("%s: the code's answer %d: %v", how, j+1, q)
+			}
+		}
+		first, second = sendForm(t, s.url, second.Form("submit").With("name", name, "ending", ending), how)
+		for j, q := range []*apitest.Page{first, second} {
+			if q.To == nil || q.To.Query().Get("code") == "" {
+				t.Fatalf("%s: the answer %d leads to %v at %s:\n%s", how, j+1, q.To, q.URL, q.Body)
+			}
+		}
+		// Proved now: the code alone logs in, twice as well.
+		other := s.browser(t)
+		p, code = s.codeFor(t, s.clinic.request().open(t, other), phone)
+		first, second = sendForm(t, s.url, p.Form("submit").With("code", code), how)
+		for j, q := range []*apitest.Page{first, second} {
+			if q.To == nil || q.To.Query().Get("code") == "" {
+				t.Fatalf("%s: the code alone, answer %d, leads to %v at %s:\n%s", how, j+1, q.To, q.URL, q.Body)
+			}
+		}
+	}
+	b := s.browser(t)
+	p, _ := s.codeFor(t, s.clinic.request().open(t, b), carolPhone)
+	n := len(s.phones.codes())
+	again := p.Press("resend") // too early: the page stays, and the code is good
+	if shows(t, again, 200, "/login"); !again.Has("resend") || len(s.phones.codes()) != n {
+		t.Errorf("%d messages more, at\n%s", len(s.phones.codes())-n, again.Body)
+	}
+}

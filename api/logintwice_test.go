@@ -14,7 +14,12 @@ import (
 // answered, with the cookies of before or, late, with those of the answer.
 func sendTwice(t *testing.T, url string, p *apitest.Page, who apitest.Person, how string) (first, second *apitest.Page) {
 	t.Helper()
-	f := p.Form("submit").With("username", who.Login, "password", who.Password)
+	return sendForm(t, url, p.Form("submit").With("username", who.Login, "password", who.Password), how)
+}
+
+// sendForm is sendTwice for any form.
+func sendForm(t *testing.T, url string, f *apitest.Form, how string) (first, second *apitest.Page) {
+	t.Helper()
 	one := f.Browser()
 	two := one.Clone(url)
 	send := func(b *apitest.Browser) *apitest.Page {

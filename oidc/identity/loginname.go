@@ -113,7 +113,7 @@ func FoldName(s string) string {
 // with + or 00. It ignores spaces and hyphens. Refusals are *Error with the reason
 // phone_invalid.
 func ReadPhone(s string) (string, error) {
-	invalid := &Error{Reason: ReasonPhoneInvalid, Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
+	invalid := &Error{Reason: "phone_invalid", Detail: "a phone number is that of a mobile phone: 11 digits, or + with the country's code"}
 	if len(s) > maxLogin || !utf8.ValidString(s) {
 		return "", invalid
 	}

@@ -30,8 +30,6 @@ const (
 	// ReasonPasskeyRefused is the one answer to whatever is wrong with a passkey.
 	ReasonPasskeyRefused Reason = "passkey_refused"
 	ReasonPasskeyExpired Reason = "passkey_expired" // the page was open for too long, or answered before
-	ReasonPhoneInvalid   Reason = "phone_invalid"
-	ReasonCodeNotSent    Reason = "code_not_sent"
 	// ReasonPersonRefused is the one answer to whoever has a phone and can't say whose it is.
 	ReasonPersonRefused Reason = "person_refused"
 )

@@ -92,7 +92,7 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of onetime.Ke
 	sending, cancel := context.WithTimeout(ctx, onetime.Timeout)
 	defer cancel()
 	if err = p.Sender.Send(sending, notice.Code(notice.LoginCode, a.Phone, code, language)); err != nil {
-		err = &identity.Error{Reason: identity.ReasonCodeNotSent, Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
+		err = onetime.NotSent(err)
 		p.codes.Forget(ctx, of) // if the message arrives after all, its code is not valid
 	}
 	f.Result = identity.ReasonOf(err)

@@ -266,6 +266,11 @@ func (c *Codes) spend(ctx context.Context, of Key, code string, again time.Durat
 	return r, nil
 }
 
+// NotSent returns the refusal for the case that the gateway didn't take a code's message.
+func NotSent(err error) error {
+	return &identity.Error{Reason: "code_not_sent", Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
+}
+
 // Expired returns the refusal of a code that is no longer good.
 func Expired() error {
 	return &identity.Error{Reason: identity.ReasonCodeExpired, Detail: "The code is no longer good. Ask for another one."}

@@ -217,7 +217,7 @@ func (s *Service) deliver(ctx context.Context, q *asked, of onetime.Key, code st
 			s.c.Tries.TakeBack(after, time.Now(), counted...)
 		}
 		s.c.Log.WarnContext(ctx, "a login code could not be sent", "error", err)
-		err = &identity.Error{Reason: identity.ReasonCodeNotSent, Detail: "The message could not be sent. Try again in a moment.", Err: err, Retry: 10 * time.Second}
+		err = onetime.NotSent(err)
 	}
 	s.c.Journal.Noted(ctx, q.fact(journal.ActionCodeSend, err))
 	return err

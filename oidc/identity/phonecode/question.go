@@ -152,10 +152,9 @@ func isPerson(who identity.Party, name, ending string, today party.Date) bool {
 	ending = party.FoldCode(strings.TrimSpace(ending))
 	right := false
 	for _, c := range who.Codes {
-		held := (c.Until.IsZero() || !c.Until.Before(today)) && !c.From.After(today)
 		value := party.FoldCode(c.Value)
 		ends := len(ending) == EndingLength && len(value) > EndingLength && strings.HasSuffix(value, ending)
-		right = right || held && ends
+		right = right || c.Held(today) && ends
 	}
 	return right && party.NameKey(name) == party.NameKey(who.Name)
 }

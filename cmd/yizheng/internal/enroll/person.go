@@ -27,7 +27,7 @@ type PersonCmd struct {
 	Name           personNameCmd           `cmd:"" help:"Give somebody another name, with the evidence for it. The one before stays as a former name."`
 	Code           personCodeCmd           `cmd:"" help:"Numbers of somebody's documents: add one, end one, with the evidence for it."`
 	Close          personCloseCmd          `cmd:"" help:"Close somebody's account for good, with the evidence for it. What they logged in with is deleted."`
-	Reopen         personReopenCmd         `cmd:"" help:"Open an account again that was closed by mistake."`
+	Reopen         personReopenCmd         `cmd:"" help:"Open an account again that was closed by mistake. If it was disabled before, it still is."`
 	Phone          personPhoneCmd          `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
 	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's passkeys, apps and recovery codes, or remove what they lost or didn't add themselves."`
 	Import         imports.ImportCmd       `cmd:"" help:"Take in the accounts of another system from files: CSV, XLSX or JSON Lines, a person a row. Rows that can't be taken are written to a file, with the reason, to be mended there and given again. It can be stopped and started again at any time."`

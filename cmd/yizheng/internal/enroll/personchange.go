@@ -30,16 +30,9 @@ func (c *personLevelCmd) Run(p *command.Process) error {
 	if c.Level < 1 || c.Level > 3 {
 		return texts.Usage("person.level")
 	}
-	in, err := c.Attach(p)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	a, err := account(p.Ctx, in, c.Person)
-	if err != nil {
-		return err
-	}
-	who, err := in.People.Registrar.SetLevel(p.Ctx, operator(in), registrar.Target{Account: a.ID}, c.Level, c.Evidence)
+	who, err := changed(p, c.Settings, c.Person, func(r *registrar.Service, by registrar.Caller, to registrar.Target) (identity.Someone, error) {
+		return r.SetLevel(p.Ctx, by, to, c.Level, c.Evidence)
+	})
 	if err != nil {
 		return err
 	}
@@ -47,18 +40,26 @@ func (c *personLevelCmd) Run(p *command.Process) error {
 	return nil
 }
 
-// changePerson changes somebody, by an account's id or a login.
-func changePerson(p *command.Process, s install.Settings, ref string, do func(r *registrar.Service, by registrar.Caller, to registrar.Target) (identity.Someone, error)) error {
+// change is what an operator does to somebody.
+type change func(r *registrar.Service, by registrar.Caller, to registrar.Target) (identity.Someone, error)
+
+// changed changes somebody, by an account's id or a login, and returns who they are then.
+func changed(p *command.Process, s install.Settings, ref string, do change) (identity.Someone, error) {
 	in, err := s.Attach(p)
 	if err != nil {
-		return err
+		return identity.Someone{}, err
 	}
 	defer in.Close()
 	a, err := account(p.Ctx, in, ref)
 	if err != nil {
-		return err
+		return identity.Someone{}, err
 	}
-	who, err := do(in.People.Registrar, operator(in), registrar.Target{Account: a.ID})
+	return do(in.People.Registrar, operator(in), registrar.Target{Account: a.ID})
+}
+
+// changePerson changes somebody, and says so.
+func changePerson(p *command.Process, s install.Settings, ref string, do change) error {
+	who, err := changed(p, s, ref, do)
 	if err != nil {
 		return err
 	}

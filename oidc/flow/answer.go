@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/waiting"
 )
 
 // Form is the form that a browser sent from the page of a step.
@@ -72,13 +73,13 @@ type Factors interface {
 // each copy gets its own code. Errors: ErrRequestGone; refusals are *RequestError. Step.Cookies
 // and Step.Request are valid beside an error, too.
 func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser, f Form) (oidc.Step, error) {
-	a, err := p.shelf.find(ctx, handle, b)
+	a, err := find(ctx, p, handle, b)
 	if err != nil {
 		return oidc.Step{}, err
 	}
 	a.sent, a.find = &f, f.Found
-	if !a.Answered.IsZero() && !a.answeredBy(f.Answer) {
-		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	if a.IsAnswered() && !a.answeredBy(f.Answer) {
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 	}
 	if err := p.stand(ctx, a); err != nil {
 		return oidc.Step{}, err
@@ -90,32 +91,26 @@ func (p *Service) Answer(ctx context.Context, handle oidc.Secret, b oidc.Browser
 
 // answeredBy reports whether the request may have got this same answer less than a minute
 // ago, because the form was sent twice.
-func (k *kept) answeredBy(answer Answer) bool {
+func (a *asking) answeredBy(answer Answer) bool {
 	switch answer := answer.(type) {
 	case login:
-		return k.answeredByLogin()
+		return a.AnsweredByLogin()
 	case Decision:
-		return !answer.Refused && k.Form != "" && oidc.SameText(k.Form, answer.Form) && time.Since(k.Answered) <= session.FormAgain
+		return !answer.Refused && a.AnsweredByForm(answer.Form)
 	}
 	return false
-}
-
-// answeredByLogin reports whether a login form may have answered the request less than a
-// minute ago.
-func (k *kept) answeredByLogin() bool {
-	return k.Form == "" && k.Session != "" && time.Since(k.Answered) <= session.FormAgain
 }
 
 // take carries out the form's answer, if the answer counts.
 func (p *Service) take(ctx context.Context, a *asking) (oidc.Step, error) {
 	genuine := a.browser.CheckForm(a.sent.At.Purpose(), a.sent.Token)
 	first, logsIn := a.sent.Answer.(login)
-	if !a.Answered.IsZero() {
+	if a.IsAnswered() {
 		if logsIn {
 			return repeat(ctx, p, a, first, genuine)
 		}
 		if a.login == nil || a.login.ID != a.Session {
-			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+			return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 		}
 	}
 	if _, cancel := a.sent.Answer.(Cancel); cancel && genuine && a.sent.At == oidc.StepConsent {
@@ -162,7 +157,7 @@ func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oid
 type Cancel struct{}
 
 func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
+	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
@@ -180,7 +175,7 @@ func (w Account) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 		a.login, a.browser.Session, a.cookies = nil, oidc.Secret{}, oidc.Cookies{LoggedOut: true}
 	} else {
 		id := a.login.ID
-		a.note(func(k *kept) { k.Confirmed = id })
+		a.Note(func(k *waiting.Kept) { k.Confirmed = id })
 	}
 	return p.next(ctx, a)
 }

@@ -1,6 +1,6 @@
-// Package flow leads authorization requests from their arrival to their answer: it stores them,
-// says what the person must do next, takes the person's forms, and says what goes back to the
-// client. It also takes logout requests.
+// Package flow leads authorization requests from their arrival to their answer: it says what the
+// person must do next, takes the person's forms, and says what goes back to the client. Meanwhile
+// oidc/waiting stores them. It also takes logout requests.
 package flow
 
 import (
@@ -14,15 +14,14 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/oidc/waiting"
 	"yizheng.internal/signing/journal"
-	"yizheng.internal/signing/vault"
 )
 
 // Config says what a Service works with.
@@ -36,12 +35,10 @@ type Config struct {
 	Tokens      *token.Service
 	Grants      *grant.Service
 	Consents    *consent.Service
-	Kept        *ephemeral.Keeper
-	Ephemeral   identity.Ephemeral
-	Vault       *vault.Vault
-	Factors     Factors       // as *factor.Service is
-	Phones      Phones        // as *phonecode.Service is; nil: nobody logs in with a phone
-	Resolver    oidc.Resolver // nil: authorization details aren't accepted
+	Waiting     *waiting.Requests // nil: nobody can log in
+	Factors     Factors           // as *factor.Service is
+	Phones      Phones            // as *phonecode.Service is; nil: nobody logs in with a phone
+	Resolver    oidc.Resolver     // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
 	Log         *slog.Logger
 	Step        func(name string) // called at each step of a request, for failpoints in tests
@@ -52,13 +49,7 @@ type Config struct {
 type Service struct {
 	c      Config
 	reader *request.Reader
-	shelf  *shelf
 	judge  *judge
-}
-
-// shelf stores requests that wait for a person.
-type shelf struct {
-	c Config
 }
 
 // judge says what a request needs before it is answered.
@@ -70,14 +61,13 @@ type judge struct {
 // New returns the service.
 func New(c Config) *Service {
 	r := request.New(request.Config{Issuer: c.Issuer, Clients: c.Clients, Tokens: c.Tokens, Details: c.Resolver})
-	return &Service{c, r, &shelf{c}, &judge{c, r}}
+	return &Service{c, r, &judge{c, r}}
 }
 
 // asking is a request on its way through [Service].
 type asking struct {
-	kept
+	*waiting.Entry
 	client.Standing
-	handle  oidc.Secret // zero until the request is stored
 	browser oidc.Browser
 	login   *session.Login    // who is logged in; nil: nobody
 	agreed  []oidc.Scope      // the scopes that the person agreed to before
@@ -85,14 +75,25 @@ type asking struct {
 	grant   string            // id of the grant of licenses; empty: none yet
 	find    map[string]string // what the person looks for on the consent page; see [oidc.Resolver].Describe
 
-	// For a stored request.
-	before  kept   // the request as it was loaded
-	sealed  []byte // the request as the store has it
-	changes []func(*kept)
-
 	// For a request that a form answers.
 	sent    *Form
 	cookies oidc.Cookies
+}
+
+// find loads the request that is stored under a handle for this browser. ErrRequestGone if there
+// is none.
+func find(ctx context.Context, p *Service, handle oidc.Secret, b oidc.Browser) (*asking, error) {
+	if p.c.Families == nil {
+		return nil, oidc.ErrRequestGone
+	}
+	e, err := p.c.Waiting.Find(ctx, handle, b)
+	return &asking{Entry: e, browser: b}, err
+}
+
+// conclude stores that a request is answered now; form and session say by what, or are empty. Who
+// comes second gets the errors of [waiting.Requests.Answer].
+func conclude(ctx context.Context, p *Service, a *asking, form, session string) error {
+	return p.c.Waiting.Answer(ctx, a.Entry, &a.Client, waiting.Answer{Form: form, Session: session, Consented: a.consents()})
 }
 
 func errNoLogins() *oidc.Error {
@@ -118,17 +119,16 @@ func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.
 	if hold {
 		b = oidc.Browser{Address: b.Address, RequestID: b.RequestID}
 	}
-	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, Standing: s, browser: b}
+	a := &asking{Entry: waiting.NewEntry(b), Standing: s, browser: b}
 	handle := oidc.NewHandle()
-	if uri, ok := strings.CutPrefix(params["request_uri"], requestURIPrefix); ok {
-		handle = perBrowser(oidc.SecretOf(uri), b)
+	if pushed, ok := waiting.PushedHandle(params["request_uri"]); ok {
+		handle = waiting.PerBrowser(pushed, b)
 		if step, err := p.resume(ctx, s.Client, handle, b); !errors.Is(err, oidc.ErrRequestGone) { // the page was loaded again
 			return step, err
 		}
-		if a.Request, err = p.shelf.loadPushed(ctx, s.Client, oidc.SecretOf(uri)); err != nil {
+		if err := p.c.Waiting.TakePushed(ctx, a.Entry, &s.Client, pushed); err != nil {
 			return oidc.Step{}, err
 		}
-		a.Pushed = oidc.SecretOf(uri).Hash().String()
 	} else if a.Request, err = p.reader.Parse(ctx, s, params, false); err != nil {
 		return oidc.Step{}, err
 	}
@@ -157,7 +157,7 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 	if !isPath(page.Path) {
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
-	a := &asking{kept: kept{Browser: browserHash(b), Seed: oidc.NewHandle().Reveal()}, browser: b}
+	a := &asking{Entry: waiting.NewEntry(b), browser: b}
 	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Back: page.Back, Assurance: page.Assurance, Strength: page.Strength}
 	if page.Fresh > 0 {
 		a.Request.MaxAge = new(int64(page.Fresh / time.Second))
@@ -188,29 +188,28 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 			return p.finish(ctx, a)
 		}
 	}
-	how, err := p.shelf.beginning(ctx, a)
-	if err != nil {
-		return oidc.Step{}, err
+	account := ""
+	if a.login != nil {
+		account = a.login.About.Account
 	}
-	if err := p.c.Kept.Keep(ctx, keptRequest, handle.Hash(), a.kept, how); err != nil {
+	if err := p.c.Waiting.Keep(ctx, a.Entry, handle, a.browser.Address, account); err != nil {
 		if errors.Is(err, identity.ErrFull) {
 			return oidc.Step{}, request.PageError(&a.Client, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
 		}
 		return oidc.Step{}, err
 	}
-	a.handle = handle
 	return p.present(ctx, a, kind)
 }
 
 // Next returns what comes next in a stored request. Errors: ErrRequestGone; refusals
 // are *RequestError.
 func (p *Service) Next(ctx context.Context, handle oidc.Secret, b oidc.Browser) (oidc.Step, error) {
-	a, err := p.shelf.find(ctx, handle, b)
+	a, err := find(ctx, p, handle, b)
 	if err != nil {
 		return oidc.Step{}, err
 	}
-	if !a.Answered.IsZero() {
-		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	if a.IsAnswered() {
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 	}
 	if err := p.stand(ctx, a); err != nil {
 		return oidc.Step{}, err
@@ -246,7 +245,7 @@ func (p *Service) lead(ctx context.Context, a *asking, kind oidc.StepKind) (oidc
 	if kind == oidc.StepDone {
 		return p.finish(ctx, a)
 	}
-	if err := p.shelf.save(ctx, a); err != nil {
+	if err := p.c.Waiting.Save(ctx, a.Entry); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.present(ctx, a, kind)
@@ -255,11 +254,13 @@ func (p *Service) lead(ctx context.Context, a *asking, kind oidc.StepKind) (oidc
 // settle stores a request that is refused. If the refusal goes back to the client, the
 // request counts as answered.
 func (p *Service) settle(ctx context.Context, a *asking, refusal error) error {
-	store := p.shelf.save
+	var err error
 	if e, ok := errors.AsType[*oidc.RequestError](refusal); ok && e.Response != nil {
-		store = func(ctx context.Context, a *asking) error { return p.shelf.answer(ctx, a, "", "") }
+		err = conclude(ctx, p, a, "", "")
+	} else {
+		err = p.c.Waiting.Save(ctx, a.Entry)
 	}
-	if err := store(ctx, a); err != nil {
+	if err != nil {
 		return err
 	}
 	return refusal
@@ -371,7 +372,7 @@ func (a *asking) tooOld(now time.Time) bool {
 
 // present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
-	step := oidc.Step{Kind: kind, Handle: a.handle, Request: a.Request.View(a.Standing)}
+	step := oidc.Step{Kind: kind, Handle: a.Handle, Request: a.Request.View(a.Standing)}
 	if kind == oidc.StepLogin || a.login == nil {
 		return step, nil
 	}
@@ -395,9 +396,9 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 // finish answers a request for which nothing more is needed.
 func (p *Service) finish(ctx context.Context, a *asking) (oidc.Step, error) {
 	if a.Request.Portal() {
-		return finishPortal(a), p.shelf.save(ctx, a)
+		return finishPortal(a), p.c.Waiting.Save(ctx, a.Entry)
 	}
-	if err := p.shelf.answer(ctx, a, "", a.login.ID); err != nil {
+	if err := conclude(ctx, p, a, "", a.login.ID); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.grantCode(ctx, a)

@@ -42,7 +42,7 @@ func (a *asking) consents() []oidc.Scope {
 	switch {
 	case r.Portal():
 		return nil
-	case !a.Answered.IsZero():
+	case a.IsAnswered():
 		return a.Consented // the form was sent twice: the second copy shows the same scopes
 	}
 	asked := r.Wants(request.PromptConsent)
@@ -166,10 +166,10 @@ func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 		return oidc.Step{}, err
 	}
 	p.c.Step("consent.recorded")
-	if a.Answered.IsZero() {
-		err := p.shelf.answer(ctx, a, d.Form, a.login.ID)
+	if !a.IsAnswered() {
+		err := conclude(ctx, p, a, d.Form, a.login.ID)
 		if _, late := errors.AsType[*oidc.GoneError](err); late {
-			return p.Answer(ctx, a.handle, a.browser, *a.sent) // the same form, sent twice at once
+			return p.Answer(ctx, a.Handle, a.browser, *a.sent) // the same form, sent twice at once
 		}
 		if err != nil {
 			return oidc.Step{}, err
@@ -204,7 +204,7 @@ func (p *Service) refuseAll(ctx context.Context, a *asking, e *oidc.Error) (oidc
 	if err := p.recordConsent(ctx, a, e.EventReason()); err != nil {
 		return oidc.Step{}, err
 	}
-	if err := p.shelf.answer(ctx, a, "", ""); err != nil {
+	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
 	return p.answerDenied(a, e), nil

@@ -16,7 +16,7 @@ type Passkey struct {
 
 func (w Passkey) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	account, proof, err := p.c.Factors.CheckPasskey(ctx, factor.PasskeyAttempt{
-		Answer: w.Answer, Binding: passkeyBinding(a.handle, a.browser), Address: a.browser.Address, RequestID: a.browser.RequestID,
+		Answer: w.Answer, Binding: passkeyBinding(a.Handle, a.browser), Address: a.browser.Address, RequestID: a.browser.RequestID,
 	})
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLogin, Refused: e})

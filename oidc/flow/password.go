@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/session"
+	"yizheng.internal/oidc/waiting"
 )
 
 // Password is a login name with a password (StepLogin).
@@ -59,7 +60,7 @@ type login interface {
 // for every answered request.
 func repeat(ctx context.Context, p *Service, a *asking, w login, genuine bool) (oidc.Step, error) {
 	if a.browser.Session == (oidc.Secret{}) {
-		gone := p.shelf.gone(ctx, &a.kept)
+		gone := p.c.Waiting.Gone(ctx, a.Entry)
 		if !genuine || a.sent.Wait() > 0 {
 			return oidc.Step{}, gone
 		}
@@ -84,7 +85,7 @@ func sameLogin(ctx context.Context, p *Service, a *asking, account identity.Acco
 		return oidc.Step{}, err
 	}
 	if l == nil || l.ID != a.Session {
-		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 	}
 	a.enters(l, cookie)
 	return p.answerTwice(ctx, a)
@@ -118,12 +119,12 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account, proof factor.Proof, confirmed bool) (oidc.Step, error) {
 	// The check took a while. If the request was answered meanwhile, as by "cancel" in another
 	// tab, nobody is logged in, and no session ends.
-	if err := p.shelf.load(ctx, a); err != nil {
+	if err := p.c.Waiting.Reload(ctx, a.Entry); err != nil {
 		return oidc.Step{}, err
 	}
-	if !a.Answered.IsZero() {
+	if a.IsAnswered() {
 		if confirmed || proof != byPassword && proof != byPhone {
-			return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+			return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 		}
 		return sameLogin(ctx, p, a, account, proof)
 	}
@@ -135,7 +136,7 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 		return oidc.Step{}, err
 	}
 	a.enters(l, cookie)
-	a.note(func(k *kept) { k.Login, k.Account = l.ID, account.ID })
+	a.Note(func(k *waiting.Kept) { k.Login, k.Account = l.ID, account.ID })
 	if confirmed {
 		if err := p.stepUp(ctx, a, byPhone); err != nil {
 			return oidc.Step{}, err
@@ -180,15 +181,15 @@ func (a *asking) cookieFor(account identity.Account, proof factor.Proof) oidc.Se
 // than a minute ago: the form was sent twice, and a browser shows the second answer. It gives
 // another code for the same login, and nothing else.
 func (p *Service) answerTwice(ctx context.Context, a *asking) (oidc.Step, error) {
-	if !a.answeredByLogin() || a.login == nil || a.login.ID != a.Session || a.login.ID != a.Login {
-		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+	if !a.AnsweredByLogin() || a.login == nil || a.login.ID != a.Session || a.login.ID != a.Login {
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 	}
 	kind, err := p.judge.demand(ctx, a)
 	switch {
 	case err != nil:
 		return oidc.Step{}, err
 	case kind != oidc.StepDone:
-		return oidc.Step{}, p.shelf.gone(ctx, &a.kept)
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 	case a.Request.Portal():
 		return finishPortal(a), nil
 	}

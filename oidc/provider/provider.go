@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
+	"yizheng.internal/oidc/waiting"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
 	"yizheng.internal/signing/journal"
@@ -139,12 +140,14 @@ func (c *Config) assemble() *Provider {
 		Issuer: c.Issuer, Clients: p.Clients, Families: p.Families, Tokens: p.Tokens, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
 		Licenses: c.Resolver, Journal: p.Journal, Step: c.Step,
 	})
+	var requests *waiting.Requests
 	if c.Sessions != nil {
+		requests = waiting.New(waiting.Config{Kept: keeper, Uses: c.Ephemeral, Vault: c.Vault, Clients: p.Clients})
 		p.Consents = consent.New(consent.Config{Store: c.Consents, Vault: c.Vault, Clients: p.Clients, Families: p.Families, Journal: p.Journal})
 	}
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
-		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
+		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
 		Factors: c.Factors, Phones: c.Phones, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	return p

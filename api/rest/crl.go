@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/signing"
 )
 
@@ -35,26 +36,26 @@ type readList struct {
 
 // revocationList serves the newest revocation list of a root, as RFC 5280 section
 // 4.2.1.13 has it.
-func (x *trust) revocationList(c *call) error {
-	id, ok := strings.CutSuffix(c.r.PathValue("file"), ".crl")
+func (x *trust) revocationList(c *call.Call) error {
+	id, ok := strings.CutSuffix(c.Request.PathValue("file"), ".crl")
 	if !ok || x.lists == nil {
 		return errListUnknown()
 	}
-	k, err := x.keyrings.ByID(c.ctx(), signing.KeyID(id))
+	k, err := x.keyrings.ByID(c.Context(), signing.KeyID(id))
 	if errors.Is(err, signing.ErrNoKey) || err == nil && k.Purpose != signing.PurposeRoot {
 		return errListUnknown()
 	} else if err != nil {
 		return err
 	}
 	now := time.Now()
-	list, err := x.load(c.ctx(), k.ID, now)
+	list, err := x.load(c.Context(), k.ID, now)
 	if errors.Is(err, signing.ErrNoList) {
 		return errListUnknown()
 	} else if err != nil {
 		return err
 	}
 	keep := max(0, min(listAge, list.next.Sub(now).Truncate(time.Second)))
-	return c.public(list.der, fmt.Sprintf("public, max-age=%d", int(keep/time.Second)))
+	return c.Public(list.der, fmt.Sprintf("public, max-age=%d", int(keep/time.Second)))
 }
 
 func errListUnknown() error {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/catalog"
 )
 
@@ -31,13 +32,13 @@ func FuzzJSONBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	types := []reflect.Type{
-		typeOf[IssueRequest](), typeOf[ReplaceRequest](), typeOf[EndRequest](), typeOf[SearchRequest](),
-		typeOf[catalog.Definition](), typeOf[SuspendRequest](), typeOf[ResumeRequest](), typeOf[VerifyRequest](),
+		reflect.TypeFor[IssueRequest](), reflect.TypeFor[ReplaceRequest](), reflect.TypeFor[EndRequest](), reflect.TypeFor[SearchRequest](),
+		reflect.TypeFor[catalog.Definition](), reflect.TypeFor[SuspendRequest](), reflect.TypeFor[ResumeRequest](), reflect.TypeFor[VerifyRequest](),
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, rt := range types {
 			v := reflect.New(rt)
-			err := decodeJSON(body, v.Interface())
+			err := call.Decode(body, v.Interface())
 			if err == nil {
 				checkDecoded(t, body, v)
 				continue
@@ -62,7 +63,7 @@ func checkDecoded(t *testing.T, body []byte, v reflect.Value) {
 		t.Fatalf("%q can't be encoded again: %v", body, err)
 	}
 	same := reflect.New(v.Type().Elem())
-	if err := decodeJSON(again, same.Interface()); err != nil {
+	if err := call.Decode(again, same.Interface()); err != nil {
 		t.Fatalf("%q became %s, which is refused: %v", body, again, err)
 	}
 }
@@ -87,7 +88,7 @@ func checkEchoes(t *testing.T, body []byte, p *problem.Problem) {
 		if !strings.HasPrefix(v.Pointer, "/") || !utf8.ValidString(v.Pointer) || strings.ContainsFunc(v.Pointer, func(r rune) bool { return r < ' ' }) {
 			t.Fatalf("pointer %q", v.Pointer)
 		}
-		if n := strings.Count(v.Pointer, "/"); n > maxDepth+1 {
+		if n := strings.Count(v.Pointer, "/"); n > call.MaxDepth+1 {
 			t.Fatalf("pointer with %d parts", n)
 		}
 		// Every name in the pointer is followed by a colon in the body.

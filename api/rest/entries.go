@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog/entry"
 )
@@ -18,73 +19,73 @@ type entries[C ~string, D, V any] struct {
 }
 
 // code is that of the entry in the path.
-func (x *entries[C, D, V]) code(c *call) C { return C(c.r.PathValue(x.path)) }
+func (x *entries[C, D, V]) code(c *call.Call) C { return C(c.Request.PathValue(x.path)) }
 
-func (x *entries[C, D, V]) list(c *call) error {
-	if err := c.checkQuery(); err != nil {
+func (x *entries[C, D, V]) list(c *call.Call) error {
+	if err := c.CheckQuery(); err != nil {
 		return err
 	}
-	limit, err := c.integer("limit", 1, 100, 20)
+	limit, err := c.Integer("limit", 1, 100, 20)
 	if err != nil {
 		return err
 	}
-	after := C(c.r.URL.Query().Get("after"))
+	after := C(c.Request.URL.Query().Get("after"))
 	if after != "" {
 		if err := x.after(after); err != nil {
 			return err
 		}
 	}
-	vs, more, err := x.of.ReadPage(c.ctx(), c.actor(), after, int(limit))
+	vs, more, err := x.of.ReadPage(c.Context(), c.Actor(), after, int(limit))
 	if err != nil {
 		return err
 	}
-	return c.reply(x.page(vs, more && len(vs) > 0))
+	return c.Reply(x.page(vs, more && len(vs) > 0))
 }
 
-func (x *entries[C, D, V]) read(c *call) error {
-	if err := c.checkQuery(); err != nil {
+func (x *entries[C, D, V]) read(c *call.Call) error {
+	if err := c.CheckQuery(); err != nil {
 		return err
 	}
-	version, err := c.integer("version", 1, 1<<31-1, 0)
+	version, err := c.Integer("version", 1, 1<<31-1, 0)
 	if err != nil {
 		return err
 	}
-	v, err := x.of.Read(c.ctx(), c.actor(), x.code(c), int(version))
+	v, err := x.of.Read(c.Context(), c.Actor(), x.code(c), int(version))
 	if err != nil {
 		return err
 	}
-	return c.reply(v)
+	return c.Reply(v)
 }
 
-func (x *entries[C, D, V]) put(c *call) error {
+func (x *entries[C, D, V]) put(c *call.Call) error {
 	var d D
-	if err := c.decode(&d); err != nil {
+	if err := c.Decode(&d); err != nil {
 		return err
 	}
-	v, created, err := x.of.Put(c.ctx(), c.actor(), x.code(c), d)
+	v, created, err := x.of.Put(c.Context(), c.Actor(), x.code(c), d)
 	if err != nil {
 		return err
 	}
 	if created {
-		return c.replyAs(http.StatusCreated, v)
+		return c.ReplyAs(http.StatusCreated, v)
 	}
-	return c.reply(v)
+	return c.Reply(v)
 }
 
-func (x *entries[C, D, V]) publish(c *call) error { return x.change(c, x.of.Publish) }
-func (x *entries[C, D, V]) retire(c *call) error  { return x.change(c, x.of.Retire) }
+func (x *entries[C, D, V]) publish(c *call.Call) error { return x.change(c, x.of.Publish) }
+func (x *entries[C, D, V]) retire(c *call.Call) error  { return x.change(c, x.of.Retire) }
 
 // change serves a change of an entry's state.
-func (x *entries[C, D, V]) change(c *call, to func(context.Context, audit.Actor, C) (V, error)) error {
-	if err := c.checkQuery(); err != nil {
+func (x *entries[C, D, V]) change(c *call.Call, to func(context.Context, audit.Actor, C) (V, error)) error {
+	if err := c.CheckQuery(); err != nil {
 		return err
 	}
-	if err := c.noBody(); err != nil {
+	if err := c.NoBody(); err != nil {
 		return err
 	}
-	v, err := to(c.ctx(), c.actor(), x.code(c))
+	v, err := to(c.Context(), c.Actor(), x.code(c))
 	if err != nil {
 		return err
 	}
-	return c.reply(v)
+	return c.Reply(v)
 }

@@ -18,6 +18,7 @@ import (
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
@@ -167,18 +168,19 @@ type handler struct {
 func (s *source) served() map[string]handler {
 	all := map[string]handler{}
 	for f, d := range s.funcs {
-		if f.Pkg().Path() != restPath || !strings.HasSuffix(f.Name(), "Endpoints") {
+		if !ofREST(f.Pkg().Path()) || !strings.HasSuffix(f.Name(), "Endpoints") {
 			continue
 		}
 		ast.Inspect(d.Body, func(n ast.Node) bool {
 			lit, ok := n.(*ast.CompositeLit)
-			if !ok || len(lit.Elts) != 2 {
+			if !ok {
 				return true
 			}
-			if described, ok := lit.Elts[0].(*ast.CompositeLit); ok {
+			if described, ok := field(lit, "Endpoint", -1).(*ast.CompositeLit); ok {
 				if id := field(described, "ID", -1); id != nil {
-					serve := handler{f: s.function(lit.Elts[1])}
-					if method, ok := lit.Elts[1].(*ast.SelectorExpr); ok && serve.f != nil {
+					by := field(lit, "Serve", -1)
+					serve := handler{f: s.function(by)}
+					if method, ok := by.(*ast.SelectorExpr); ok && serve.f != nil {
 						serve.of = s.definedFor(method.Sel, nil)
 					}
 					all[constant.StringVal(s.info.Types[id].Value)] = serve
@@ -197,7 +199,7 @@ func TestReasonsOfEndpoints(t *testing.T) {
 	t.Parallel()
 	s := readSource(t)
 	served, byAction := s.served(), s.byAction()
-	outside := func(f *types.Func) bool { return f.Pkg().Path() != restPath }
+	outside := func(f *types.Func) bool { return !ofREST(f.Pkg().Path()) }
 	for _, es := range new(API).endpoints() {
 		for _, e := range es {
 			serve := served[e.ID]
@@ -251,11 +253,11 @@ func (s *source) actionsOf(f *types.Func, of *defined, byAction map[journal.Acti
 }
 
 // around returns what every endpoint is refused for before and after its handler.
-func (s *source) around(t *testing.T, e *endpoint) map[raised]bool {
+func (s *source) around(t *testing.T, e *call.Endpoint) map[raised]bool {
 	all := s.raisedBy(s.method(t, apiPath, "around"))
 	maps.Copy(all, s.raisedBy(s.named(problemPath, "Of")))
 	if e.Reads() {
-		maps.Copy(all, s.raisedBy(s.method(t, restPath, "limitReading")))
+		maps.Copy(all, s.raisedBy(s.method(t, callPath, "limitReading")))
 	}
 	if !e.Public {
 		codes := []oidc.Code{oidc.InvalidRequest, oidc.InvalidToken, oidc.TemporarilyUnavailable}

@@ -24,7 +24,7 @@ type raised struct {
 	reason string
 }
 
-// source is what this package and those of licenses say, without their tests, and
+// source is what the packages of the API and of licenses say, without their tests, and
 // what the names in them mean. What comes from elsewhere means nothing here.
 type source struct {
 	t        testing.TB
@@ -40,10 +40,16 @@ const (
 	apiPath     = module + "api"
 	problemPath = module + "api/problem"
 	restPath    = module + "api/rest"
+	callPath    = restPath + "/call"
 	licensePath = module + "license"
 	refusalPath = licensePath + "/refusal"
 	journalPath = module + "signing/journal"
 )
+
+// ofREST reports whether a package is that of the REST API, or one of its rooms.
+func ofREST(path string) bool {
+	return path == restPath || strings.HasPrefix(path, restPath+"/")
+}
 
 // ofLicenses reports whether a package is that of licenses, or one of its rooms.
 func ofLicenses(path string) bool {

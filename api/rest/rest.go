@@ -1,5 +1,5 @@
-// Package rest is the REST API below /v1: the table of its endpoints, how a request is read
-// and answered, and one file a resource. Bodies are types of this package, which are converted
+// Package rest is the REST API below /v1: the table of its endpoints, and one file a resource; people
+// have a room of their own. Bodies are types of this package, which are converted
 // to and from those of the rules; or, where a rule's type is stored as it is sent, the rule's.
 package rest
 
@@ -8,11 +8,12 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"reflect"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
+	"yizheng.internal/api/rest/people"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity/registrar"
@@ -53,12 +54,13 @@ type API struct {
 	// Verification is also for the page that verifies.
 	Verification *Verification
 
-	c        Config
+	calls    call.Server
+	noPeople bool // nobody's accounts are kept here
 	types    *licenseTypes
 	items    *serviceItems
 	licenses *licenses
 	sharing  *sharing
-	people   *people
+	people   *people.People
 	trust    *trust
 }
 
@@ -75,8 +77,11 @@ func New(c Config) (*API, error) {
 		c.Verifier = jose.NewVerifier(sm2.Config{})
 	}
 	return &API{
-		c: c, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
-		people:       &people{c.Registrar, c.Client, c.Askers},
+		calls: call.New(call.Config{
+			Problems: c.Problems, Authorize: c.Authorize, Readers: c.Readers, Refused: c.Library.Refused, Refusals: c.Refusals, Step: c.Step,
+		}),
+		noPeople: c.Registrar == nil, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
+		people:       people.New(people.Config{Registrar: c.Registrar, Client: c.Client, Askers: c.Askers}),
 		trust:        &trust{types: c.Library.Catalog().Types(), status: c.Library.Lists(), keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
 		Verification: &Verification{c.Library.Verifications, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil
@@ -86,19 +91,18 @@ func New(c Config) (*API, error) {
 func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
 	for _, es := range a.endpoints() {
 		for _, e := range es {
-			if e.Scope == oidc.ScopePeopleWrite && a.people != nil && a.people.registrar == nil {
-				continue // nobody's accounts are kept here
+			if !a.noPeople || e.Scope != oidc.ScopePeopleWrite {
+				a.calls.Mount(e, mount, to)
 			}
-			a.register(e, mount, to)
 		}
 	}
 }
 
 // endpoints lists the API, in groups.
-func (a *API) endpoints() [][]endpoint {
-	return [][]endpoint{
+func (a *API) endpoints() [][]call.Endpoint {
+	return [][]call.Endpoint{
 		typeEndpoints(a.types), itemEndpoints(a.items), a.licenses.licenseEndpoints(), a.sharing.sharingEndpoints(),
-		a.people.peopleEndpoints(), a.people.changeEndpoints(), a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
+		a.people.Endpoints(), a.Verification.verifyEndpoints(), a.trust.trustEndpoints(),
 	}
 }
 
@@ -111,5 +115,3 @@ func (a *API) Endpoints() (all []openapi.Endpoint) {
 	}
 	return all
 }
-
-func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }

@@ -2,10 +2,12 @@ package rest
 
 import (
 	"net/http"
+	"reflect"
 	"time"
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license"
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
@@ -22,16 +24,16 @@ type sharing struct {
 	readings *access.Service
 }
 
-func (x *sharing) sharingEndpoints() []endpoint {
-	return []endpoint{
-		{openapi.Endpoint{Method: "GET", Path: "/v1/shared/licenses", ID: "list-shared", Tag: "Sharing", Summary: "List what a grant covers",
+func (x *sharing) sharingEndpoints() []call.Endpoint {
+	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "GET", Path: "/v1/shared/licenses", ID: "list-shared", Tag: "Sharing", Summary: "List what a grant covers",
 			Text:   "With the access token of a person's login, of which the grant 用证授权 is a part. Says what can be read now, and shows no data.",
-			Action: journal.ActionGrantShared, Out: typeOf[sharedLicenses]()}, x.shared},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/use-codes/redeem", ID: "redeem", Tag: "Sharing", Summary: "Read a license by its use code",
+			Action: journal.ActionGrantShared, Out: reflect.TypeFor[sharedLicenses]()}, Serve: x.shared},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/use-codes/redeem", ID: "redeem", Tag: "Sharing", Summary: "Read a license by its use code",
 			Text: "Opens a reading window of 10 minutes, within the grant. The access record is written before anything is released, and the holder sees it. " +
 				"With the same `request_id`, `nonce` and `officer` it is the same reading, however often it is repeated within the window. " +
 				"Any access token of the client that owns the grant will do: that of the login, or of client credentials. To any other client the code isn't there.",
-			Action: journal.ActionLicenseRedeem, In: typeOf[redeemRequest](), Most: smallBody, Out: typeOf[released]()}, x.redeem},
+			Action: journal.ActionLicenseRedeem, In: reflect.TypeFor[redeemRequest](), Most: call.SmallBody, Out: reflect.TypeFor[released]()}, Serve: x.redeem},
 	}
 }
 
@@ -61,14 +63,14 @@ type sharedLicense struct {
 	Until    time.Time           `json:"until,omitzero" doc:"when that use code's reading window closes"`
 }
 
-func (x *sharing) shared(c *call) error {
-	if err := c.checkQuery(); err != nil {
+func (x *sharing) shared(c *call.Call) error {
+	if err := c.CheckQuery(); err != nil {
 		return err
 	}
-	if c.access.Grant == "" {
+	if c.Access.Grant == "" {
 		return problem.Refuse(http.StatusForbidden, "grant_missing", "The access token carries no grant of licenses. Use that of a login for which licenses were granted.")
 	}
-	g, licenses, err := x.grants.Shared(c.ctx(), c.actor(), grant.ID(c.access.Grant))
+	g, licenses, err := x.grants.Shared(c.Context(), c.Actor(), grant.ID(c.Access.Grant))
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (x *sharing) shared(c *call) error {
 	for i, l := range licenses {
 		out.Licenses[i] = sharedLicense(l)
 	}
-	return c.reply(out)
+	return c.Reply(out)
 }
 
 // redeemRequest reads a license by a use code.
@@ -105,16 +107,16 @@ type released struct {
 	Again      bool      `json:"-"` // of a reading that was recorded before
 }
 
-func (x *sharing) redeem(c *call) error {
+func (x *sharing) redeem(c *call.Call) error {
 	var q redeemRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	out, err := x.readings.Redeem(c.ctx(), c.actor(), access.RedeemRequest{
+	out, err := x.readings.Redeem(c.Context(), c.Actor(), access.RedeemRequest{
 		UseCode: q.UseCode, RequestID: q.RequestID, Nonce: q.Nonce, Officer: q.Officer,
 	})
 	if err != nil {
 		return err
 	}
-	return c.reply(released(out))
+	return c.Reply(released(out))
 }

@@ -2,9 +2,11 @@ package rest
 
 import (
 	"net/http"
+	"reflect"
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/oidc"
@@ -18,27 +20,27 @@ func newLicenseTypes(c *catalog.Catalog) *licenseTypes {
 	return &licenseTypes{of: c.Types().Entries, path: "code", after: afterType, page: pageOfTypes}
 }
 
-func typeEndpoints(x *licenseTypes) []endpoint {
-	return []endpoint{
-		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types", ID: "list-types", Tag: "Catalog", Summary: "List license types",
+func typeEndpoints(x *licenseTypes) []call.Endpoint {
+	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "GET", Path: "/v1/license-types", ID: "list-types", Tag: "Catalog", Summary: "List license types",
 			Text: "The newest version of each type, in order of code. Any client may read the catalog. Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts. A page ends before its limit where definitions are large: go on while there is next.", Action: journal.ActionTypeRead,
 			Query: []openapi.Parameter{{Name: "after", Text: "only codes greater than this one", Kind: "string"}, limitParameter},
-			Out:   typeOf[typeList]()}, x.list},
-		{openapi.Endpoint{Method: "GET", Path: "/v1/license-types/{code}", ID: "read-type", Tag: "Catalog", Summary: "Read a license type",
+			Out:   reflect.TypeFor[typeList]()}, Serve: x.list},
+		{Endpoint: openapi.Endpoint{Method: "GET", Path: "/v1/license-types/{code}", ID: "read-type", Tag: "Catalog", Summary: "Read a license type",
 			Text: "Drafts are there for clients of their own participant, with a token of client_credentials; for all others, and for tokens of people, the last version that was published counts.", Action: journal.ActionTypeRead,
 			Query: []openapi.Parameter{{Name: "version", Text: "of the type's definition; without it the published one, else the newest", Kind: "integer"}},
-			Out:   typeOf[catalog.Type]()}, x.read},
-		{openapi.Endpoint{Method: "PUT", Path: "/v1/license-types/{code}", ID: "put-type", Tag: "Catalog", Summary: "Write the draft of a license type",
+			Out:   reflect.TypeFor[catalog.Type]()}, Serve: x.read},
+		{Endpoint: openapi.Endpoint{Method: "PUT", Path: "/v1/license-types/{code}", ID: "put-type", Tag: "Catalog", Summary: "Write the draft of a license type",
 			Text: "The first version, or the one after the newest; a draft that is there is replaced. The code begins with your participant's unified social credit code, or with one that the operator delegated to it. " +
 				"Only the participant that defined a type may change it. " +
 				"`schema` is a JSON Schema (2020-12) of the face fields 照面信息: an object without additional properties.",
 			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypePut, Created: true,
-			In: typeOf[catalog.Definition](), Most: largeBody, Out: typeOf[catalog.Type]()}, x.put},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/publish", ID: "publish-type", Tag: "Catalog", Summary: "Publish the draft",
+			In: reflect.TypeFor[catalog.Definition](), Most: call.LargeBody, Out: reflect.TypeFor[catalog.Type]()}, Serve: x.put},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/publish", ID: "publish-type", Tag: "Catalog", Summary: "Publish the draft",
 			Text:  "Licenses are issued under it from now on; the version published before is retired. Licenses stay bound to the version they were issued under.",
-			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypePublish, Out: typeOf[catalog.Type]()}, x.publish},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/retire", ID: "retire-type", Tag: "Catalog", Summary: "End issuing under a type",
-			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypeRetire, Out: typeOf[catalog.Type]()}, x.retire},
+			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypePublish, Out: reflect.TypeFor[catalog.Type]()}, Serve: x.publish},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/license-types/{code}/retire", ID: "retire-type", Tag: "Catalog", Summary: "End issuing under a type",
+			Scope: oidc.ScopeCatalogWrite, Action: journal.ActionTypeRetire, Out: reflect.TypeFor[catalog.Type]()}, Serve: x.retire},
 	}
 }
 

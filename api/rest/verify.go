@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"time"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/verify"
 	"yizheng.internal/signing/journal"
@@ -24,12 +26,12 @@ type Verification struct {
 	verified  func(verdict string)
 }
 
-func (x *Verification) verifyEndpoints() []endpoint {
-	return []endpoint{
-		{openapi.Endpoint{Method: "POST", Path: "/v1/verify", ID: "verify", Tag: "Verification", Action: journal.ActionLicenseVerify, Summary: "Verify a license",
+func (x *Verification) verifyEndpoints() []call.Endpoint {
+	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/verify", ID: "verify", Tag: "Verification", Action: journal.ActionLicenseVerify, Summary: "Verify a license",
 			Text: "Either a credential, whole or with fields withheld, or an identifier with the verification code printed on the license. " +
 				"Open to everyone, limited per address. An unknown identifier and a wrong code get the same answer.",
-			Public: true, In: typeOf[VerifyRequest](), Most: largeBody, Out: typeOf[credential.Verification]()}, x.verify},
+			Public: true, In: reflect.TypeFor[VerifyRequest](), Most: call.LargeBody, Out: reflect.TypeFor[credential.Verification]()}, Serve: x.verify},
 	}
 }
 
@@ -43,20 +45,20 @@ type VerifyRequest struct {
 }
 
 // verify is open to everyone: limited per address, and so many at a time.
-func (x *Verification) verify(c *call) error {
-	if err := x.Limit(c.r); err != nil {
+func (x *Verification) verify(c *call.Call) error {
+	if err := x.Limit(c.Request); err != nil {
 		return err
 	}
 	var q VerifyRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	v, err := x.Verify(c.r, q, c.size)
+	v, err := x.Verify(c.Request, q, c.Size())
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Cache-Control", "no-store")
-	return c.reply(v)
+	c.Header().Set("Cache-Control", "no-store")
+	return c.Reply(v)
 }
 
 // Limit counts a verification of an address, and refuses it if there

@@ -304,8 +304,16 @@ var rules = withIdentity(map[string]rule{
 		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
+	// What every call needs; it knows no resource.
+	"api/rest/call": {
+		ours: []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license/audit", "oidc", "oidc/identity", "oidc/token", "signing/journal", "signing/strictjson"},
+	},
+	// People, and nothing of licenses.
+	"api/rest/people": {
+		ours: []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "license/party", "oidc", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing/journal"},
+	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/oauth", "api/openapi", "api/problem", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "api/rest/people", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/identity/registrar", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.

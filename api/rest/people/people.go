@@ -1,15 +1,20 @@
-package rest
+// Package people is the part of the REST API that is about people of a client's sources: bringing them in,
+// finding and reading them, and changing them by the revision that the client has read. How an
+// account comes to be and changes is oidc/identity/registrar's affair.
+package people
 
 import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
+	"reflect"
+	"slices"
 	"time"
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -18,27 +23,41 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// people serves people of the caller's sources.
-type people struct {
-	registrar *registrar.Service
-	client    func(ctx context.Context, id string) (oidc.Client, error)
-	askers    *limit.Rate
+// Config says what People works with.
+type Config struct {
+	Registrar *registrar.Service
+	Client    func(ctx context.Context, id string) (oidc.Client, error) // as it is registered now
+	Askers    *limit.Rate                                               // of requests, by client
 }
 
-func (x *people) peopleEndpoints() []endpoint {
-	return []endpoint{
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/find", ID: "find-person", Tag: "People", Summary: "Find a person by a number",
+// People serves people of the caller's sources. Safe for concurrent use.
+type People struct {
+	c Config
+}
+
+// New returns what serves people.
+func New(c Config) *People { return &People{c} }
+
+// Endpoints returns what there is about people. Of a nil x it returns what the document says of them.
+func (x *People) Endpoints() []call.Endpoint {
+	return slices.Concat(x.readEndpoints(), x.changeEndpoints())
+}
+
+// readEndpoints are those that find and read somebody, or bring them in.
+func (x *People) readEndpoints() []call.Endpoint {
+	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/find", ID: "find-person", Tag: "People", Summary: "Find a person by a number",
 			Text: "By the exact number of a document, one that they hold or have held. Of people of other sources the answer is the same as of nobody: 404 `person_unknown`. " +
 				"Each request leaves an event.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonFind, Revised: true,
-			In: typeOf[FindPersonRequest](), Most: smallBody, Out: typeOf[Person]()}, x.find},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people", ID: "create-person", Tag: "People", Summary: "Bring a person in",
+			In: reflect.TypeFor[FindPersonRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.find},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people", ID: "create-person", Tag: "People", Summary: "Bring a person in",
 			Text: "Makes an account of a record of your source, the first one that your client has. The same record with the same content, sent again, gives the person as they are now, with 200. " +
 				"Somebody who is known here already is refused, whatever their name: 409 `person_exists`. They set their password at a counter, or by a link from the operator.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountImport, Revised: true, Created: true,
-			In: typeOf[NewPersonRequest](), Most: smallBody, Out: typeOf[Person]()}, x.create},
-		{openapi.Endpoint{Method: "GET", Path: "/v1/admin/people/{person}", ID: "read-person", Tag: "People", Summary: "Read what is known of a person",
-			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonRead, Revised: true, Out: typeOf[Person]()}, x.read},
+			In: reflect.TypeFor[NewPersonRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.create},
+		{Endpoint: openapi.Endpoint{Method: "GET", Path: "/v1/admin/people/{person}", ID: "read-person", Tag: "People", Summary: "Read what is known of a person",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonRead, Revised: true, Out: reflect.TypeFor[Person]()}, Serve: x.read},
 	}
 }
 
@@ -102,28 +121,20 @@ func personOf(who identity.Someone) Person {
 	return p
 }
 
-// personIn returns the person in a request's path, or nothing if there is no id.
-func personIn(r *http.Request) string {
-	if id := r.PathValue("person"); identity.ValidID(id) {
-		return id
-	}
-	return ""
-}
-
 // caller returns who asks, as registered now, and counts the request. A token outlives what a client is
 // registered for by some minutes, so the client is asked about each time.
-func (x *people) caller(c *call) (registrar.Caller, error) {
-	if wait := x.askers.WaitKey(c.access.Client, 0, time.Now()); wait > 0 {
+func (x *People) caller(c *call.Call) (registrar.Caller, error) {
+	if wait := x.c.Askers.WaitKey(c.Access.Client, 0, time.Now()); wait > 0 {
 		return registrar.Caller{}, problem.Later(http.StatusTooManyRequests, "people_limited", "Too many requests about people by this client. Try again after Retry-After.", problem.Seconds(wait))
 	}
-	cl, err := x.client(c.ctx(), c.access.Client)
+	cl, err := x.c.Client(c.Context(), c.Access.Client)
 	if err != nil {
 		return registrar.Caller{}, err
 	}
-	if len(cl.PeopleSources) == 0 || c.access.Party != "" {
+	if len(cl.PeopleSources) == 0 || c.Access.Party != "" {
 		return registrar.Caller{}, noSource()
 	}
-	return registrar.Caller{Actor: cl.ID, RequestID: problem.RequestID(c.ctx()), Sources: cl.PeopleSources, Level: cl.PeopleLevel}, nil
+	return registrar.Caller{Actor: cl.ID, RequestID: problem.RequestID(c.Context()), Sources: cl.PeopleSources, Level: cl.PeopleLevel}, nil
 }
 
 func noSource() error {
@@ -138,60 +149,60 @@ func unknownPerson(err error) error {
 	return err
 }
 
-func (x *people) find(c *call) error {
+func (x *People) find(c *call.Call) error {
 	by, err := x.caller(c)
 	if err != nil {
 		return err
 	}
 	var q FindPersonRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.Find(c.ctx(), by, q.Code)
+	who, err := x.c.Registrar.Find(c.Context(), by, q.Code)
 	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonCode {
 		return problem.RefuseAt(http.StatusUnprocessableEntity, "code_invalid", "That is not the number of a person's document of that type.", "/code")
 	}
 	if err != nil {
 		return unknownPerson(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) read(c *call) error {
+func (x *People) read(c *call.Call) error {
 	by, err := x.caller(c)
 	if err != nil {
 		return err
 	}
-	if err := c.checkQuery(); err != nil {
+	if err := c.CheckQuery(); err != nil {
 		return err
 	}
-	who, err := x.registrar.Read(c.ctx(), by, personIn(c.r))
+	who, err := x.c.Registrar.Read(c.Context(), by, c.Person())
 	if err != nil {
 		return unknownPerson(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) create(c *call) error {
+func (x *People) create(c *call.Call) error {
 	by, err := x.caller(c)
 	if err != nil {
 		return err
 	}
 	var q NewPersonRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, made, err := x.registrar.Create(c.ctx(), by, registrar.Newcomer{
+	who, made, err := x.c.Registrar.Create(c.Context(), by, registrar.Newcomer{
 		Record: q.RecordID, Name: q.Name, Code: q.Code, Phone: q.Phone, LoginName: q.LoginName, Level: q.Level, Proofed: q.ProofedOn,
 	})
 	if err != nil {
 		return refusedNewcomer(err)
 	}
-	c.w.Header().Set("Location", "/v1/admin/people/"+who.Account.ID)
+	c.Header().Set("Location", "/v1/admin/people/"+who.Account.ID)
 	if made {
-		return c.somebody(http.StatusCreated, who)
+		return somebody(c, http.StatusCreated, who)
 	}
-	return c.somebody(http.StatusOK, who)
+	return somebody(c, http.StatusOK, who)
 }
 
 // refusedNewcomer is what is told of somebody who can't be brought in.
@@ -236,7 +247,7 @@ func refusedNewcomer(err error) error {
 }
 
 // somebody answers with a person.
-func (c *call) somebody(status int, who identity.Someone) error {
-	c.w.Header().Set("ETag", `"`+strconv.FormatInt(who.Account.Revision, 10)+`"`)
-	return c.replyAs(status, personOf(who))
+func somebody(c *call.Call, status int, who identity.Someone) error {
+	c.Revised(who.Account.Revision)
+	return c.ReplyAs(status, personOf(who))
 }

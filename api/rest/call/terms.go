@@ -1,32 +1,35 @@
-package rest
+package call
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
-	"yizheng.internal/license/registry"
 )
 
-const ifMatch = "If-Match"
+// IfMatch is the header by which a call says which revision it changes.
+const IfMatch = "If-Match"
 
 // maxMatches is how many entity tags an If-Match may have.
 const maxMatches = 20
 
-// terms returns the terms of a change: the request's Idempotency-Key and If-Match.
-func (c *call) terms() (on registry.Terms, err error) {
-	if on.Key, err = c.idempotencyKey(); err != nil {
-		return on, err
+// IdempotencyKey returns the header's value; two of them are one too many.
+func (c *Call) IdempotencyKey() (string, error) {
+	keys := c.Request.Header.Values(openapi.IdempotencyKey)
+	if len(keys) > 1 {
+		return "", problem.Refuse(http.StatusBadRequest, "idempotency_key", "There must be one Idempotency-Key.")
 	}
-	on.Revisions, err = revisions(c.r.Header.Values(ifMatch))
-	return on, err
+	return cmp.Or(keys...), nil
 }
 
-// revisions reads If-Match (RFC 9110 section 13.1.1). It is a list of entity tags, each of
-// which is a license's revision, as in the ETag of answers. Or it is *, which every license
+// Revisions reads If-Match (RFC 9110 section 13.1.1). It is a list of entity tags, each of
+// which is a revision, as [Call.Revised] names it. Or it is *, which everything
 // matches: then there are no revisions. A weak tag, or one that is no revision, matches nothing.
-func revisions(lines []string) ([]int64, error) {
+func (c *Call) Revisions() ([]int64, error) {
+	lines := c.Request.Header.Values(IfMatch)
 	malformed := problem.Refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of the license as it was read, such as \"3\", in its quotes.")
 	text := strings.TrimSpace(strings.Join(lines, ","))
 	if text == "*" || len(lines) == 0 {
@@ -42,7 +45,7 @@ func revisions(lines []string) ([]int64, error) {
 		}
 		revision, err := strconv.ParseInt(strong[1:len(strong)-1], 10, 64)
 		if weak || err != nil || revision < 1 {
-			revision = 0 // which no stored license has
+			revision = 0 // which nothing stored has
 		}
 		all = append(all, revision)
 	}

@@ -1,10 +1,11 @@
-package rest
+package people
 
 import (
 	"errors"
 	"net/http"
 
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/registrar"
@@ -46,16 +47,16 @@ func reasonOf(err error) identity.Reason {
 	return ""
 }
 
-func (x *people) rename(c *call) error {
+func (x *People) rename(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
 	var q NameRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.Rename(c.ctx(), by, to, q.Name, q.Evidence)
+	who, err := x.c.Registrar.Rename(c.Context(), by, to, q.Name, q.Evidence)
 	switch reasonOf(err) {
 	case registrar.ReasonName:
 		return problem.RefuseAt(http.StatusUnprocessableEntity, "name_invalid", "A name has 1 to 200 visible characters.", "/name")
@@ -67,7 +68,7 @@ func (x *people) rename(c *call) error {
 	if err != nil {
 		return tooHigh(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
 func tooMany() error {
@@ -78,16 +79,16 @@ func badCode() error {
 	return problem.RefuseAt(http.StatusUnprocessableEntity, "code_invalid", "That is not the number of a person's document of that type.", "/code")
 }
 
-func (x *people) addCode(c *call) error {
+func (x *People) addCode(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
 	var q NewCodeRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.AddCode(c.ctx(), by, to, registrar.NewCode{Code: q.Code, From: q.From, Evidence: q.Evidence, First: q.First})
+	who, err := x.c.Registrar.AddCode(c.Context(), by, to, registrar.NewCode{Code: q.Code, From: q.From, Evidence: q.Evidence, First: q.First})
 	switch reasonOf(err) {
 	case registrar.ReasonCode:
 		return badCode()
@@ -105,19 +106,19 @@ func (x *people) addCode(c *call) error {
 	if err != nil {
 		return tooHigh(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) endCode(c *call) error {
+func (x *People) endCode(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
 	var q EndCodeRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.EndCode(c.ctx(), by, to, q.Code, q.Until, q.Evidence)
+	who, err := x.c.Registrar.EndCode(c.Context(), by, to, q.Code, q.Until, q.Evidence)
 	switch reasonOf(err) {
 	case registrar.ReasonCode:
 		return badCode()
@@ -133,19 +134,19 @@ func (x *people) endCode(c *call) error {
 	if err != nil {
 		return tooHigh(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) closeAccount(c *call) error {
+func (x *People) closeAccount(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
 	var q CloseRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.Close(c.ctx(), by, to, identity.Closing{Kind: q.Kind, On: q.On, Evidence: q.Evidence})
+	who, err := x.c.Registrar.Close(c.Context(), by, to, identity.Closing{Kind: q.Kind, On: q.On, Evidence: q.Evidence})
 	switch reasonOf(err) {
 	case registrar.ReasonKind:
 		return problem.RefuseAt(http.StatusUnprocessableEntity, "kind_invalid", "The kind is closed or deceased.", "/kind")
@@ -155,5 +156,5 @@ func (x *people) closeAccount(c *call) error {
 	if err != nil {
 		return unproven(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }

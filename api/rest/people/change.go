@@ -1,11 +1,13 @@
-package rest
+package people
 
 import (
 	"errors"
 	"net/http"
+	"reflect"
 
 	"yizheng.internal/api/openapi"
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/rest/call"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/registrar"
@@ -13,37 +15,37 @@ import (
 )
 
 // changeEndpoints are those that change somebody, by the revision that the caller has read.
-func (x *people) changeEndpoints() []endpoint {
-	match := []openapi.Parameter{{Name: ifMatch, Kind: "string", Required: true,
+func (x *People) changeEndpoints() []call.Endpoint {
+	match := []openapi.Parameter{{Name: call.IfMatch, Kind: "string", Required: true,
 		Text: "The ETag of the person as you read them, in its quotes. If they were changed since, by whomever, the answer is 412 `revision_mismatch`, and nothing is done."}}
-	return []endpoint{
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/level", ID: "change-level", Tag: "People", Summary: "Change how well a person's identity is proofed",
+	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/level", ID: "change-level", Tag: "People", Summary: "Change how well a person's identity is proofed",
 			Text:  "Up or down, no higher than the operator allows the person's source and your client, and with what it rests on.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonLevel, Headers: match, Revised: true,
-			In: typeOf[LevelRequest](), Most: smallBody, Out: typeOf[Person]()}, x.level},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/close", ID: "close-person", Tag: "People", Summary: "Close a person's account",
+			In: reflect.TypeFor[LevelRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.level},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/close", ID: "close-person", Tag: "People", Summary: "Close a person's account",
 			Text: "For good: 注销 closed, because the person asked for it, or deceased. What they logged in with is deleted; their numbers find them as before. " +
 				"From then on nothing of them is changed: 409 `person_closed`. An operator opens an account again that was closed by mistake.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonClose, Headers: match, Revised: true,
-			In: typeOf[CloseRequest](), Most: smallBody, Out: typeOf[Person]()}, x.closeAccount},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/name", ID: "rename-person", Tag: "People", Summary: "Change a person's name",
+			In: reflect.TypeFor[CloseRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.closeAccount},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/name", ID: "rename-person", Tag: "People", Summary: "Change a person's name",
 			Text:  "The name before stays as a former one 曾用名.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonRename, Headers: match, Revised: true,
-			In: typeOf[NameRequest](), Most: smallBody, Out: typeOf[Person]()}, x.rename},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes", ID: "add-code", Tag: "People", Summary: "Add a number of a document",
+			In: reflect.TypeFor[NameRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.rename},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes", ID: "add-code", Tag: "People", Summary: "Add a number of a document",
 			Text:  "One that the person holds now, such as the citizen number of a former permit holder. They log in with it as well.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonCodeAdd, Headers: match, Revised: true,
-			In: typeOf[NewCodeRequest](), Most: smallBody, Out: typeOf[Person]()}, x.addCode},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes/end", ID: "end-code", Tag: "People", Summary: "End a number of a document",
+			In: reflect.TypeFor[NewCodeRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.addCode},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/codes/end", ID: "end-code", Tag: "People", Summary: "End a number of a document",
 			Text:  "It stays with its dates and finds the person; nobody logs in with it any more. The last one that a person holds can't be ended: add the new one first.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonCodeEnd, Headers: match, Revised: true,
-			In: typeOf[EndCodeRequest](), Most: smallBody, Out: typeOf[Person]()}, x.endCode},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/disable", ID: "disable-person", Tag: "People", Summary: "Keep a person from logging in",
+			In: reflect.TypeFor[EndCodeRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.endCode},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/disable", ID: "disable-person", Tag: "People", Summary: "Keep a person from logging in",
 			Text:  "Their sessions and offline access end within 2 seconds, everywhere.",
-			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountDisable, Headers: match, Revised: true, Out: typeOf[Person]()}, x.disable},
-		{openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/enable", ID: "enable-person", Tag: "People", Summary: "Let a person log in again",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountDisable, Headers: match, Revised: true, Out: reflect.TypeFor[Person]()}, Serve: x.disable},
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/enable", ID: "enable-person", Tag: "People", Summary: "Let a person log in again",
 			Text:  "What was logged in before stays ended. Whom an operator disabled, an operator enables.",
-			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountEnable, Headers: match, Revised: true, Out: typeOf[Person]()}, x.enable},
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionAccountEnable, Headers: match, Revised: true, Out: reflect.TypeFor[Person]()}, Serve: x.enable},
 	}
 }
 
@@ -54,15 +56,15 @@ type LevelRequest struct {
 }
 
 // changing returns who asks for a change, and of whom.
-func (x *people) changing(c *call) (by registrar.Caller, to registrar.Target, err error) {
+func (x *People) changing(c *call.Call) (by registrar.Caller, to registrar.Target, err error) {
 	if by, err = x.caller(c); err != nil {
 		return by, to, err
 	}
-	if err = c.checkQuery(); err != nil {
+	if err = c.CheckQuery(); err != nil {
 		return by, to, err
 	}
-	to.Account = personIn(c.r)
-	if to.Revisions, err = revisions(c.r.Header.Values(ifMatch)); err == nil && len(to.Revisions) == 0 {
+	to.Account = c.Person()
+	if to.Revisions, err = c.Revisions(); err == nil && len(to.Revisions) == 0 {
 		err = problem.Refuse(http.StatusPreconditionRequired, "if_match_missing", "Send If-Match with the ETag of the person as you read them.")
 	}
 	return by, to, err
@@ -99,16 +101,16 @@ func unproven(err error) error {
 	return refusedChange(err)
 }
 
-func (x *people) level(c *call) error {
+func (x *People) level(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
 	var q LevelRequest
-	if err := c.decode(&q); err != nil {
+	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.registrar.SetLevel(c.ctx(), by, to, q.Level, q.Evidence)
+	who, err := x.c.Registrar.SetLevel(c.Context(), by, to, q.Level, q.Evidence)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		switch e.Reason {
 		case registrar.ReasonLevel:
@@ -118,38 +120,38 @@ func (x *people) level(c *call) error {
 	if err != nil {
 		return tooHigh(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) disable(c *call) error {
+func (x *People) disable(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
-	if err := c.noBody(); err != nil {
+	if err := c.NoBody(); err != nil {
 		return err
 	}
-	who, err := x.registrar.Disable(c.ctx(), by, to, true)
+	who, err := x.c.Registrar.Disable(c.Context(), by, to, true)
 	if err != nil {
 		return refusedChange(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }
 
-func (x *people) enable(c *call) error {
+func (x *People) enable(c *call.Call) error {
 	by, to, err := x.changing(c)
 	if err != nil {
 		return err
 	}
-	if err := c.noBody(); err != nil {
+	if err := c.NoBody(); err != nil {
 		return err
 	}
-	who, err := x.registrar.Disable(c.ctx(), by, to, false)
+	who, err := x.c.Registrar.Disable(c.Context(), by, to, false)
 	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonOperator {
 		return problem.Refuse(http.StatusConflict, "disabled_by_operator", "An operator disabled the account, and enables it again.")
 	}
 	if err != nil {
 		return refusedChange(err)
 	}
-	return c.somebody(c.e.Status, who)
+	return somebody(c, c.Endpoint.Status, who)
 }

@@ -127,7 +127,7 @@ type Cursor struct {
 	ID      audit.ID
 }
 
-// Store keeps licenses as sealed records. Every driver passes storagetest.Licenses.
+// Store keeps licenses as sealed records. Every driver passes storagetest/licenses.Licenses.
 //
 // Here and in the stores below: times are cut to the microsecond and come back in UTC; bytes that were nil come
 // back nil; a call whose context has ended does nothing and returns the context's error, but a call that is under
@@ -157,7 +157,7 @@ type Store interface {
 }
 
 // LookupStore renews lookup keys after the key that makes them was rotated. Every driver passes
-// storagetest.Lookups.
+// storagetest/licenses.Lookups.
 type LookupStore interface {
 	// Versions returns up to limit versions after a place, ordered by license and version.
 	Versions(ctx context.Context, after Located, limit int) ([]VersionRecord, error)
@@ -172,7 +172,7 @@ type LookupStore interface {
 }
 
 // SettingStore keeps the few facts that an installation is bound to, such as
-// its public URL. Every driver passes storagetest.Settings.
+// its public URL. Every driver passes storagetest/ledger.Settings.
 type SettingStore interface {
 	// ClaimSetting stores the value if the name has none. It returns the value that the name then has: this one,
 	// or an earlier caller's.

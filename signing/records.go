@@ -99,7 +99,7 @@ func (k *KeyRecord) KID() string {
 	return string(k.ID)
 }
 
-// Records keeps key records. Every driver passes storagetest.Keys.
+// Records keeps key records. Every driver passes storagetest/ledger.Keys.
 type Records interface {
 	// CreateKey saves a new record with Revision 1. It returns ErrExists if
 	// the ID, or the Serial within Purpose and Owner, is taken, also by a
@@ -119,7 +119,7 @@ type Records interface {
 }
 
 // RevocationLists keeps the newest revocation list of each root. Every driver
-// passes storagetest.RevocationLists.
+// passes storagetest/ledger.RevocationLists.
 type RevocationLists interface {
 	// SaveRevocationList saves a list (DER) in the place of an older one of the
 	// same root. It returns ErrConflict if the one there has this number or a

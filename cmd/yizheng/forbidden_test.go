@@ -26,6 +26,8 @@ func TestForbidden(t *testing.T) {
 		{"an engine imports a store", "storage/postgres/engine", module + "/storage/postgres/ledger", false, false},
 		{"a driver imports its suite", "storage/sqlite", module + "/storage/storagetest", false, false},
 		{"a driver's test imports its suite", "storage/sqlite", module + "/storage/storagetest", true, true},
+		{"a suite imports a driver", "storage/storagetest/licenses", module + "/storage/sqlite", false, false},
+		{"a suite imports one above it", "storage/storagetest/licenses", module + "/storage/storagetest/grants", false, false},
 		{"an external test imports its package", "storage/sqlite", module + "/storage/sqlite", true, true},
 		{"a store imports another", "storage/redis", module + "/storage/memory", false, false},
 		{"Redis's client in a database", "storage/postgres", "github.com/redis/go-redis/v9", false, false},
@@ -52,6 +54,17 @@ func TestForbidden(t *testing.T) {
 		})
 	}
 }
+
+// suites returns the paths of rooms of storage/storagetest.
+func suites(rooms ...string) (paths []string) {
+	for _, name := range rooms {
+		paths = append(paths, "storage/storagetest/"+name)
+	}
+	return paths
+}
+
+// databaseSuites are the suites that a database driver passes.
+var databaseSuites = append(suites("attacks", "catalog", "grants", "identities", "ledger", "licenses", "provider", "suite", "upkeep"), "storage/storagetest")
 
 // driverRooms returns the paths of a database driver's rooms.
 func driverRooms(driver string) (paths []string) {

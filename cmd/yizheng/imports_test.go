@@ -215,18 +215,18 @@ var rules = withIdentity(map[string]rule{
 	},
 	"storage/memory": {
 		ours:     []string{"oidc/identity"},
-		testOurs: []string{"storage/storagetest"},
+		testOurs: suites("ephemeral"),
 	},
 	"storage/redis": {
 		ours:     domains,
 		others:   []string{"github.com/redis/go-redis/v9"},
-		testOurs: []string{"storage/porttest", "storage/storagetest"},
+		testOurs: slices.Concat(suites("ephemeral"), []string{"storage/porttest"}),
 	},
 	// A driver's rooms are the same in both, and its engine knows none of them.
 	"storage/sqlite": {
 		ours:     slices.Concat(driverRooms("storage/sqlite"), []string{"storage/retention"}),
 		others:   []string{"github.com/ncruces/go-sqlite3", "github.com/pressly/goose/v3"},
-		testOurs: slices.Concat(domains, []string{"storage/storagetest"}),
+		testOurs: slices.Concat(domains, databaseSuites),
 	},
 	"storage/sqlite/engine": {
 		ours:   []string{"license", "license/party", "signing"},
@@ -250,7 +250,7 @@ var rules = withIdentity(map[string]rule{
 	"storage/postgres": {
 		ours:     slices.Concat(driverRooms("storage/postgres"), []string{"storage/retention"}),
 		others:   []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
-		testOurs: slices.Concat(domains, []string{"storage/porttest", "storage/storagetest"}),
+		testOurs: slices.Concat(domains, databaseSuites, []string{"storage/porttest"}),
 	},
 	"storage/postgres/engine": {
 		ours:   []string{"license", "license/party", "signing"},
@@ -277,9 +277,18 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/porttest": {},
-	"storage/storagetest": {
-		ours: slices.Concat(domains, []string{"storage/retention"}),
-	},
+	// The suites know no driver; their rooms are those of the drivers, and some more.
+	"storage/storagetest/suite":      {ours: []string{"license/audit", "license/library", "license/party", "oidc/provider", "signing", "signing/highwater", "signing/journal", "storage/retention"}},
+	"storage/storagetest/ephemeral":  {ours: slices.Concat(domains, suites("suite"))},
+	"storage/storagetest/ledger":     {ours: slices.Concat(domains, suites("suite"))},
+	"storage/storagetest/catalog":    {ours: slices.Concat(domains, suites("ledger", "suite"))},
+	"storage/storagetest/licenses":   {ours: slices.Concat(domains, suites("ledger", "suite"))},
+	"storage/storagetest/grants":     {ours: slices.Concat(domains, suites("ledger", "licenses", "suite"))},
+	"storage/storagetest/provider":   {ours: slices.Concat(domains, suites("ledger", "suite"))},
+	"storage/storagetest/identities": {ours: slices.Concat(domains, suites("ledger", "provider", "suite"))},
+	"storage/storagetest/attacks":    {ours: slices.Concat(domains, suites("grants", "ledger", "provider", "suite"))},
+	"storage/storagetest/upkeep":     {ours: slices.Concat(domains, suites("grants", "ledger", "licenses", "provider", "suite"), []string{"storage/retention"})},
+	"storage/storagetest":            {ours: slices.Concat(domains, suites("catalog", "grants", "identities", "ledger", "provider", "suite"))},
 	"api": {
 		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},

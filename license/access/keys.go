@@ -11,7 +11,7 @@ import (
 
 // KeyStore renews the lookup keys by which parties find their access records, after
 // the lookup key was rotated, as [grant.KeyStore] does those of grants. Every driver passes
-// storagetest.PartyKeys.
+// storagetest/grants.PartyKeys.
 type KeyStore interface {
 	// AccessAfter returns up to limit access records with a Seq greater than
 	// after, by Seq.

@@ -108,7 +108,7 @@ type Stores interface {
 	KeyStore
 }
 
-// Store keeps readings. Every driver passes storagetest.Uses.
+// Store keeps readings. Every driver passes storagetest/grants.Uses.
 type Store interface {
 	// LoadUse returns what a use code leads to, and the allowed reading with that request id, or ErrNotFound.
 	// License and version are read at one moment. If anything else changes in between, SaveUse notices.

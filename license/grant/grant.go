@@ -176,7 +176,7 @@ type Stores interface {
 	KeyStore
 }
 
-// Store keeps grants. Every driver passes storagetest.Grants.
+// Store keeps grants. Every driver passes storagetest/grants.Grants.
 type Store interface {
 	// SaveGrant stores a new grant (Revision 0) as revision 1, or a change of a grant whose stored revision is
 	// still g.Revision. It also adds the use codes and the event, all or nothing. It returns ErrNotFound for an

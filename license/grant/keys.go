@@ -8,7 +8,7 @@ import (
 )
 
 // KeyStore renews the lookup keys by which parties find their grants, after the lookup key was rotated.
-// [license.LookupStore].PurgeLookups deletes the old ones. Every driver passes storagetest.PartyKeys.
+// [license.LookupStore].PurgeLookups deletes the old ones. Every driver passes storagetest/grants.PartyKeys.
 type KeyStore interface {
 	// GrantsAfter returns up to limit grants with an ID greater than after, by ID.
 	GrantsAfter(ctx context.Context, after ID, limit int) ([]Record, error)

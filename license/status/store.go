@@ -56,7 +56,7 @@ type Owner struct {
 	Entry Entry
 }
 
-// Store keeps status lists. Every driver passes storagetest.StatusLists. Its changes of
+// Store keeps status lists. Every driver passes storagetest/licenses.StatusLists. Its changes of
 // entries come with those of licenses.
 //
 // A call whose context has ended does nothing and returns the context's error, but a call that is under way then
@@ -79,7 +79,7 @@ type Store interface {
 }
 
 // MendStore mends entries of status lists from what their licenses say. Every
-// driver passes storagetest.StatusLists.
+// driver passes storagetest/licenses.StatusLists.
 type MendStore interface {
 	// PlainOwners returns up to limit versions after a place, ordered by license and version, whose entries are
 	// not StatusValid and have no authenticator. If there is no such entry, it reads no version.

@@ -24,7 +24,7 @@ type Record struct {
 	Mark        []byte // the record's register, likewise; nil before revision 2
 }
 
-// Store keeps clients. Every driver passes storagetest.Clients.
+// Store keeps clients. Every driver passes storagetest/provider.Clients.
 type Store interface {
 	// CreateClient stores c with revision 1. ErrExists if its ID is taken.
 	CreateClient(ctx context.Context, c Record) error

@@ -43,7 +43,7 @@ type Ended struct {
 
 // Store keeps remembered consents. Events passed to a method are appended in the same
 // transaction, as AppendEvents does: both are on disk, or neither. Every driver
-// passes storagetest.Consents.
+// passes storagetest/provider.Consents.
 type Store interface {
 	// CreateConsent stores c and deletes the consents in instead, as DeleteConsents does.
 	// ErrExists if c.ID was ever taken: then nothing is deleted.

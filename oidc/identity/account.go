@@ -236,7 +236,7 @@ type AccountRecord struct {
 	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
-// Accounts keeps accounts. Every driver passes storagetest.Accounts.
+// Accounts keeps accounts. Every driver passes storagetest/identities.Accounts.
 type Accounts interface {
 	// CreateAccount stores a with revision 1. ErrExists if its ID is taken, its party
 	// has an account already, or one of its logins leads to another account.

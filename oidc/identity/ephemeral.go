@@ -73,7 +73,7 @@ func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error
 // database ([yizheng.internal/oidc/token.Families]).
 //
 // Keys are 1 to 200 visible ASCII characters, values up to 64 KiB; callers seal the values.
-// Every driver passes storagetest.Ephemeral and storagetest.EphemeralParts. When a server
+// Every driver passes storagetest/ephemeral.Ephemeral and storagetest/ephemeral.EphemeralParts. When a server
 // behind the store doesn't answer, methods return ErrAway (wrapped).
 type Ephemeral interface {
 	// Put stores a value in place of any before it. If k.Until isn't after now, nothing is

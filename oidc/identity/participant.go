@@ -47,7 +47,7 @@ type Participant struct {
 	Mark      []byte `json:"-"` // the record's register, likewise; nil before revision 2
 }
 
-// Participants keeps participants. Every driver passes storagetest.Participants.
+// Participants keeps participants. Every driver passes storagetest/identities.Participants.
 type Participants interface {
 	// CreateParticipant stores p with revision 1. ErrExists if its ID or USCC is taken.
 	CreateParticipant(ctx context.Context, p Participant) error

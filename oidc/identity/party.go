@@ -72,7 +72,7 @@ type PartyRecord struct {
 	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
-// Parties keeps parties. Every driver passes storagetest.Parties.
+// Parties keeps parties. Every driver passes storagetest/identities.Parties.
 type Parties interface {
 	// CreateParty stores p with revision 1. ErrExists if its ID is taken or one of
 	// its codes leads to another party.

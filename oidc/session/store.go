@@ -28,7 +28,7 @@ type Record struct {
 
 // Store keeps sessions. Events passed to a method are appended in the same
 // transaction, as AppendEvents does: both are on disk, or neither. Every driver
-// passes storagetest.Sessions.
+// passes storagetest/provider.Sessions.
 type Store interface {
 	// CreateSession stores s with revision 1. ErrExists if its ID or Cookie is taken.
 	CreateSession(ctx context.Context, s Record, es ...journal.Event) error

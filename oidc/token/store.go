@@ -39,7 +39,7 @@ var ErrSpent = errors.New("it was used before")
 
 // FamilyStore keeps families and spent authorization codes. Events passed to a method are
 // appended in the same transaction, as AppendEvents does: both are on disk, or neither.
-// Every driver passes storagetest.Families.
+// Every driver passes storagetest/provider.Families.
 type FamilyStore interface {
 	// RedeemCode spends an authorization code, by its hash, and stores f with
 	// revision 1, in one transaction. If the hash was spent before, it stores
@@ -59,7 +59,7 @@ type FamilyStore interface {
 }
 
 // Spent keeps hashes of what can be used once, beside authorization codes, and of tokens
-// that were revoked before they expired. Every driver passes storagetest.Spent.
+// that were revoked before they expired. Every driver passes storagetest/provider.Spent.
 type Spent interface {
 	// Spend marks a hash as spent, at least until keep. ErrSpent if it was spent
 	// before. Of any number of callers, on any nodes, one succeeds. When it returns

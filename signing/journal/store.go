@@ -9,7 +9,7 @@ type Appender interface {
 	AppendEvents(ctx context.Context, es ...Event) error
 }
 
-// Store keeps the events of both halves. Every driver passes storagetest.Journal. Methods of
+// Store keeps the events of both halves. Every driver passes storagetest/ledger.Journal. Methods of
 // other stores take events beside a change, and store them in the same transaction: either
 // both are on disk, or neither.
 type Store interface {

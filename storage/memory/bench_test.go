@@ -5,7 +5,7 @@ package memory
 import (
 	"testing"
 
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
-func BenchmarkEphemeral(b *testing.B) { storagetest.BenchmarkEphemeral(b, New(Config{}), nil) }
+func BenchmarkEphemeral(b *testing.B) { ephemeral.BenchmarkEphemeral(b, New(Config{}), nil) }

@@ -8,26 +8,27 @@ import (
 	"time"
 
 	"yizheng.internal/storage/postgres/ledger"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/suite"
+	"yizheng.internal/storage/storagetest/upkeep"
 )
 
-func TestBackups(t *testing.T) { t.Parallel(); storagetest.Backups(t, backed, restored) }
+func TestBackups(t *testing.T) { t.Parallel(); upkeep.Backups(t, backed, restored) }
 
-func backed(t *testing.T) storagetest.Backed {
+func backed(t *testing.T) upkeep.Backed {
 	db := openDB(t, Config{URL: newDatabase(t)})
-	return storagetest.Backed{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
+	return upkeep.Backed{
+		Database: suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
 	}
 }
 
-func restored(t *testing.T, dir string, list int64) (storagetest.Database, error) {
+func restored(t *testing.T, dir string, list int64) (suite.Database, error) {
 	db := openDB(t, Config{URL: createDatabase(t, "template0")})
 	have, want, err := db.SchemaVersion(t.Context())
 	if err != nil || have != 0 {
 		t.Fatalf("version %d, %v", have, err)
 	}
 	if _, err := db.Restore(t.Context(), dir, want, list, time.Now(), nil); err != nil {
-		return storagetest.Database{}, err
+		return suite.Database{}, err
 	}
 	if err := db.Empty(t.Context()); err == nil || !strings.Contains(err.Error(), "only into an empty one") {
 		t.Errorf("a restored database is empty: %v", err)
@@ -49,7 +50,7 @@ func restored(t *testing.T, dir string, list int64) (storagetest.Database, error
 	if rest != 0 {
 		t.Errorf("%d rows have no month of their own", rest)
 	}
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
+	return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
 }
 
 // TestRestoreAllOrNothing breaks a file of a backup: no row comes of it, and the

@@ -21,7 +21,7 @@ func BenchmarkLogins(b *testing.B) {
 		b.Fatal(err)
 	}
 	server, _ := process(b, fmt.Sprint("/proc/", backend))
-	storagetest.BenchmarkLogins(b, db.Provider(), func() time.Duration { return serverTime(b, server) })
+	storagetest.BenchmarkLogins(b, storesOf(db), func() time.Duration { return serverTime(b, server) })
 }
 
 // process returns a process's parent, and the processor time that it and its

@@ -8,7 +8,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"yizheng.internal/signing/journal"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ledger"
 )
 
 func TestEventForms(t *testing.T) {
@@ -17,7 +17,7 @@ func TestEventForms(t *testing.T) {
 	if err := withProvider(db.engine.Conns, func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 85); return err }); err != nil {
 		t.Fatal(err)
 	}
-	storagetest.EventForms(t, func(table string, columns []string, values []any) error {
+	ledger.EventForms(t, func(table string, columns []string, values []any) error {
 		var marks []string
 		for i := range columns {
 			marks = append(marks, fmt.Sprintf("$%d", i+1))

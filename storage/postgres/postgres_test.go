@@ -14,47 +14,56 @@ import (
 
 	"yizheng.internal/storage/postgres/engine"
 	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/attacks"
+	"yizheng.internal/storage/storagetest/catalog"
+	"yizheng.internal/storage/storagetest/grants"
+	"yizheng.internal/storage/storagetest/identities"
+	"yizheng.internal/storage/storagetest/ledger"
+	"yizheng.internal/storage/storagetest/licenses"
+	"yizheng.internal/storage/storagetest/provider"
+	"yizheng.internal/storage/storagetest/suite"
+	"yizheng.internal/storage/storagetest/upkeep"
 )
 
-func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, open) }
-func TestCatalog(t *testing.T)         { t.Parallel(); storagetest.Catalog(t, open) }
-func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, open) }
-func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, open) }
-func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, open) }
-func TestGrants(t *testing.T)          { t.Parallel(); storagetest.Grants(t, open) }
-func TestUses(t *testing.T)            { t.Parallel(); storagetest.Uses(t, open) }
-func TestPartyKeys(t *testing.T)       { t.Parallel(); storagetest.PartyKeys(t, open) }
-func TestKeys(t *testing.T)            { t.Parallel(); storagetest.Keys(t, open) }
-func TestRevocationLists(t *testing.T) { t.Parallel(); storagetest.RevocationLists(t, open) }
-func TestClients(t *testing.T)         { t.Parallel(); storagetest.Clients(t, open) }
-func TestParticipants(t *testing.T)    { t.Parallel(); storagetest.Participants(t, open) }
-func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, open) }
-func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, open) }
-func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, open) }
-func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, open) }
-func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, open) }
-func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, open) }
-func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, open) }
-func TestChanges(t *testing.T)         { t.Parallel(); storagetest.Changes(t, open) }
-func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, open) }
-func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, open) }
-func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, open) }
-func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, open) }
-func TestTrails(t *testing.T)          { t.Parallel(); storagetest.Trails(t, open) }
-func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, open) }
-func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, open) }
+func TestLicenses(t *testing.T)        { t.Parallel(); licenses.Licenses(t, open) }
+func TestCatalog(t *testing.T)         { t.Parallel(); catalog.Catalog(t, open) }
+func TestStatusLists(t *testing.T)     { t.Parallel(); licenses.StatusLists(t, open) }
+func TestLookups(t *testing.T)         { t.Parallel(); licenses.Lookups(t, open) }
+func TestSettings(t *testing.T)        { t.Parallel(); ledger.Settings(t, open) }
+func TestGrants(t *testing.T)          { t.Parallel(); grants.Grants(t, open) }
+func TestUses(t *testing.T)            { t.Parallel(); grants.Uses(t, open) }
+func TestPartyKeys(t *testing.T)       { t.Parallel(); grants.PartyKeys(t, open) }
+func TestKeys(t *testing.T)            { t.Parallel(); ledger.Keys(t, open) }
+func TestRevocationLists(t *testing.T) { t.Parallel(); ledger.RevocationLists(t, open) }
+func TestClients(t *testing.T)         { t.Parallel(); provider.Clients(t, open) }
+func TestParticipants(t *testing.T)    { t.Parallel(); identities.Participants(t, open) }
+func TestSessions(t *testing.T)        { t.Parallel(); provider.Sessions(t, open) }
+func TestFamilies(t *testing.T)        { t.Parallel(); provider.Families(t, open) }
+func TestSpent(t *testing.T)           { t.Parallel(); provider.Spent(t, open) }
+func TestConsents(t *testing.T)        { t.Parallel(); provider.Consents(t, open) }
+func TestDelegations(t *testing.T)     { t.Parallel(); catalog.Delegations(t, open) }
+func TestParties(t *testing.T)         { t.Parallel(); identities.Parties(t, open) }
+func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, open) }
+func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, open) }
+func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, open) }
+func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, open) }
+func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, open) }
+func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, open) }
+func TestTrails(t *testing.T)          { t.Parallel(); ledger.Trails(t, open) }
+func TestSweeps(t *testing.T)          { t.Parallel(); upkeep.Sweeps(t, open) }
+func TestMonths(t *testing.T)          { t.Parallel(); upkeep.Months(t, open) }
 
 func TestMonthsTogether(t *testing.T) {
 	t.Parallel()
 	address := newDatabase(t)
-	storagetest.MonthsTogether(t, suite(openDB(t, Config{URL: address})), suite(openDB(t, Config{URL: address})), suite(openDB(t, Config{URL: address})))
+	upkeep.MonthsTogether(t, storesOf(openDB(t, Config{URL: address})), storesOf(openDB(t, Config{URL: address})), storesOf(openDB(t, Config{URL: address})))
 }
 
-func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
-func TestColumns(t *testing.T)        { t.Parallel(); storagetest.Columns(t, attacked) }
-func TestEntries(t *testing.T)        { t.Parallel(); storagetest.Entries(t, attacked) }
-func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
-func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
+func TestAttacks(t *testing.T)        { t.Parallel(); attacks.Attacks(t, attacked) }
+func TestColumns(t *testing.T)        { t.Parallel(); attacks.Columns(t, attacked) }
+func TestEntries(t *testing.T)        { t.Parallel(); attacks.Entries(t, attacked) }
+func TestLists(t *testing.T)          { t.Parallel(); attacks.Lists(t, attacked) }
+func TestLosses(t *testing.T)         { t.Parallel(); attacks.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, open) }
 func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, open) }
 
@@ -72,10 +81,10 @@ func TestWatched(t *testing.T) {
 	for _, c := range columns {
 		tables[c[0]] = append(tables[c[0]], c[1])
 	}
-	storagetest.Watched(t, attacked(t), tables)
+	attacks.Watched(t, attacked(t), tables)
 }
 
-func attacked(t *testing.T) *storagetest.Attacked {
+func attacked(t *testing.T) *attacks.Attacked {
 	address := newDatabase(t)
 	db := openDB(t, Config{URL: address})
 	conn, err := pgx.Connect(t.Context(), address)
@@ -83,8 +92,8 @@ func attacked(t *testing.T) *storagetest.Attacked {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-	return &storagetest.Attacked{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+	return &attacks.Attacked{
+		Database: suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "keys", TypeTable: "types", LaterList: `INSERT INTO status_revisions (list, shard, changes) SELECT list, 0, 1 FROM status_lists
 			ON CONFLICT (list, shard) DO UPDATE SET changes = status_revisions.changes + 1`,
 		BadDate: "'infinity'", BadTime: "'infinity'", Inside: "overlay(body placing '\\x00'::bytea from 41)",
@@ -95,15 +104,15 @@ func attacked(t *testing.T) *storagetest.Attacked {
 
 // open opens a database for a suite. What others write in groups goes through them
 // here also when it comes by itself; what is refused there is tried alone.
-func open(t *testing.T) storagetest.Database {
+func open(t *testing.T) suite.Database {
 	db := openDB(t, Config{URL: newDatabase(t)})
 	db.records.Issues.Least, db.families.Redemptions.Least, db.families.Rotations.Least = 1, 1, 1
-	return suite(db)
+	return storesOf(db)
 }
 
 // suite hands a database to a suite.
-func suite(db *DB) storagetest.Database {
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
+func storesOf(db *DB) suite.Database {
+	return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // openDB opens a database that is closed when the test ends.

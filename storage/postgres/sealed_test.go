@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/suite"
 )
 
 // TestSealed searches what pg_dump gives.
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
-	open := func(t *testing.T) storagetest.Database {
+	open := func(t *testing.T) suite.Database {
 		db := openDB(t, Config{URL: url})
-		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+		return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 	}
 	storagetest.Sealed(t, open, func(t *testing.T) []byte {
 		dump, err := exec.CommandContext(t.Context(), "pg_dump", "--dbname", url).Output()

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
 func BenchmarkEphemeral(b *testing.B) {
 	s := openTest(b, Config{})
-	storagetest.BenchmarkEphemeral(b, s, func() time.Duration {
+	ephemeral.BenchmarkEphemeral(b, s, func() time.Duration {
 		info, err := s.client.Info(b.Context(), "cpu").Result()
 		if err != nil {
 			b.Fatal(err)

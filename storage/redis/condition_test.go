@@ -12,7 +12,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
 // leastRights returns the rule of docs/operating.md for a user with the least rights.
@@ -39,7 +39,7 @@ func TestLeastRights(t *testing.T) {
 	server := startServer(t)
 	server.do(t, leastRights(t)...)
 	url := "redis://yizheng:" + testPassword + "@" + server.address()
-	suite := storagetest.Ephemeral // its own test runs beside memory's
+	suite := ephemeral.Ephemeral // its own test runs beside memory's
 	suite(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{URL: url}) })
 	s := openTest(t, Config{URL: url, MaxValues: 40, MaxBytes: 1 << 20, Prefix: "yizheng:small:"})
 	for i := range 200 { // so that values give way

@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
 func TestEphemeral(t *testing.T) {
-	storagetest.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{}) })
+	ephemeral.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{}) })
 }
 
 func TestEphemeralParts(t *testing.T) {
-	storagetest.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
+	ephemeral.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
 		return openTest(t, Config{Prefix: rand.Text() + ":", MaxValues: values, MaxBytes: bytes})
 	})
 }

@@ -163,7 +163,7 @@ func (r Row) Place() Place { return Place{r[1].(time.Time), r[0].(int64)} }
 // ErrUnarchived is the error of deleting a month that has rows which were not archived.
 var ErrUnarchived = errors.New("the month has rows that were not archived")
 
-// Months keeps logs by month. Every driver passes storagetest.Months.
+// Months keeps logs by month. Every driver passes storagetest/upkeep.Months.
 type Months interface {
 	// ListMonths returns the months of a table, up to one, that have rows or are
 	// remembered, oldest first.

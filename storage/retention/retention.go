@@ -30,7 +30,7 @@ const (
 	Keys = time.Hour
 )
 
-// Sweeper deletes what ends by itself. Every driver passes storagetest.Sweeps.
+// Sweeper deletes what ends by itself. Every driver passes storagetest/upkeep.Sweeps.
 type Sweeper interface {
 	// Sweep looks at a bounded part of what is kept, and deletes what has been over for long
 	// enough at now, with what belongs to it: registers, keys, what a use code was used for. It

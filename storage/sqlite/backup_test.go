@@ -11,29 +11,30 @@ import (
 	"time"
 
 	"yizheng.internal/storage/sqlite/engine"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/suite"
+	"yizheng.internal/storage/storagetest/upkeep"
 )
 
-func TestBackups(t *testing.T) { storagetest.Backups(t, backed, restored) }
+func TestBackups(t *testing.T) { upkeep.Backups(t, backed, restored) }
 
-func backed(t *testing.T) storagetest.Backed {
+func backed(t *testing.T) upkeep.Backed {
 	db := openTest(t, Config{})
-	return storagetest.Backed{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
+	return upkeep.Backed{
+		Database: suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, Save: db.Save,
 	}
 }
 
-func restored(t *testing.T, dir string, list int64) (storagetest.Database, error) {
+func restored(t *testing.T, dir string, list int64) (suite.Database, error) {
 	c := Config{Path: filepath.Join(t.TempDir(), "restored.db")}
 	if _, err := Restore(t.Context(), c, dir, list, time.Now(), nil); err != nil {
-		return storagetest.Database{}, err
+		return suite.Database{}, err
 	}
 	if _, err := Restore(t.Context(), c, dir, list, time.Now(), nil); err == nil {
 		t.Error("restored over a database")
 	}
 	db := openTest(t, c)
 	sound(t, db)
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
+	return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys()}, nil
 }
 
 // TestRestoreInterrupted leaves nothing at the database's path before it is whole,

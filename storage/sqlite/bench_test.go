@@ -9,5 +9,5 @@ import (
 )
 
 func BenchmarkLogins(b *testing.B) {
-	storagetest.BenchmarkLogins(b, openTest(b, Config{}).Provider(), nil)
+	storagetest.BenchmarkLogins(b, storesOf(openTest(b, Config{})), nil)
 }

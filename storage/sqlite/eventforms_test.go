@@ -9,7 +9,7 @@ import (
 
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/sqlite/engine"
-	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/ledger"
 )
 
 func TestEventForms(t *testing.T) {
@@ -21,7 +21,7 @@ func TestEventForms(t *testing.T) {
 	if err := db.withProvider(func(p *goose.Provider) error { _, err := p.UpTo(t.Context(), 85); return err }); err != nil {
 		t.Fatal(err)
 	}
-	storagetest.EventForms(t, func(table string, columns []string, values []any) error {
+	ledger.EventForms(t, func(table string, columns []string, values []any) error {
 		marks := strings.Join(strings.Split(strings.Repeat("?", len(columns)), ""), ", ")
 		return db.engine.Write(t.Context(), func(c *engine.Conn) error {
 			_, err := c.Exec(`INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+marks+`)`, values...)

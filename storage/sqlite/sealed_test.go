@@ -6,17 +6,18 @@ import (
 	"testing"
 
 	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/suite"
 )
 
 // TestSealed searches the file, the log beside it and whatever else lies there.
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	open := func(t *testing.T) storagetest.Database {
+	open := func(t *testing.T) suite.Database {
 		c := quick
 		c.Path = filepath.Join(dir, "test.db")
 		db := openTest(t, c)
-		return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
+		return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db}
 	}
 	storagetest.Sealed(t, open, func(t *testing.T) []byte {
 		var all []byte

@@ -10,48 +10,57 @@ import (
 
 	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/storagetest"
+	"yizheng.internal/storage/storagetest/attacks"
+	"yizheng.internal/storage/storagetest/catalog"
+	"yizheng.internal/storage/storagetest/grants"
+	"yizheng.internal/storage/storagetest/identities"
+	"yizheng.internal/storage/storagetest/ledger"
+	"yizheng.internal/storage/storagetest/licenses"
+	"yizheng.internal/storage/storagetest/provider"
+	"yizheng.internal/storage/storagetest/suite"
+	"yizheng.internal/storage/storagetest/upkeep"
 )
 
-func TestLicenses(t *testing.T)        { t.Parallel(); storagetest.Licenses(t, stores) }
-func TestCatalog(t *testing.T)         { t.Parallel(); storagetest.Catalog(t, stores) }
-func TestStatusLists(t *testing.T)     { t.Parallel(); storagetest.StatusLists(t, stores) }
-func TestLookups(t *testing.T)         { t.Parallel(); storagetest.Lookups(t, stores) }
-func TestSettings(t *testing.T)        { t.Parallel(); storagetest.Settings(t, stores) }
-func TestGrants(t *testing.T)          { t.Parallel(); storagetest.Grants(t, stores) }
-func TestUses(t *testing.T)            { t.Parallel(); storagetest.Uses(t, stores) }
-func TestPartyKeys(t *testing.T)       { t.Parallel(); storagetest.PartyKeys(t, stores) }
-func TestKeys(t *testing.T)            { t.Parallel(); storagetest.Keys(t, stores) }
-func TestRevocationLists(t *testing.T) { t.Parallel(); storagetest.RevocationLists(t, stores) }
-func TestClients(t *testing.T)         { t.Parallel(); storagetest.Clients(t, stores) }
-func TestParticipants(t *testing.T)    { t.Parallel(); storagetest.Participants(t, stores) }
-func TestSessions(t *testing.T)        { t.Parallel(); storagetest.Sessions(t, stores) }
-func TestFamilies(t *testing.T)        { t.Parallel(); storagetest.Families(t, stores) }
-func TestSpent(t *testing.T)           { t.Parallel(); storagetest.Spent(t, stores) }
-func TestConsents(t *testing.T)        { t.Parallel(); storagetest.Consents(t, stores) }
-func TestDelegations(t *testing.T)     { t.Parallel(); storagetest.Delegations(t, stores) }
-func TestParties(t *testing.T)         { t.Parallel(); storagetest.Parties(t, stores) }
-func TestAccounts(t *testing.T)        { t.Parallel(); storagetest.Accounts(t, stores) }
-func TestChanges(t *testing.T)         { t.Parallel(); storagetest.Changes(t, stores) }
-func TestSources(t *testing.T)         { t.Parallel(); storagetest.Sources(t, stores) }
-func TestLinks(t *testing.T)           { t.Parallel(); storagetest.Links(t, stores) }
-func TestJournal(t *testing.T)         { t.Parallel(); storagetest.Journal(t, stores) }
-func TestEventSearches(t *testing.T)   { t.Parallel(); storagetest.EventSearches(t, stores) }
-func TestTrails(t *testing.T)          { t.Parallel(); storagetest.Trails(t, stores) }
-func TestSweeps(t *testing.T)          { t.Parallel(); storagetest.Sweeps(t, stores) }
-func TestMonths(t *testing.T)          { t.Parallel(); storagetest.Months(t, stores) }
+func TestLicenses(t *testing.T)        { t.Parallel(); licenses.Licenses(t, stores) }
+func TestCatalog(t *testing.T)         { t.Parallel(); catalog.Catalog(t, stores) }
+func TestStatusLists(t *testing.T)     { t.Parallel(); licenses.StatusLists(t, stores) }
+func TestLookups(t *testing.T)         { t.Parallel(); licenses.Lookups(t, stores) }
+func TestSettings(t *testing.T)        { t.Parallel(); ledger.Settings(t, stores) }
+func TestGrants(t *testing.T)          { t.Parallel(); grants.Grants(t, stores) }
+func TestUses(t *testing.T)            { t.Parallel(); grants.Uses(t, stores) }
+func TestPartyKeys(t *testing.T)       { t.Parallel(); grants.PartyKeys(t, stores) }
+func TestKeys(t *testing.T)            { t.Parallel(); ledger.Keys(t, stores) }
+func TestRevocationLists(t *testing.T) { t.Parallel(); ledger.RevocationLists(t, stores) }
+func TestClients(t *testing.T)         { t.Parallel(); provider.Clients(t, stores) }
+func TestParticipants(t *testing.T)    { t.Parallel(); identities.Participants(t, stores) }
+func TestSessions(t *testing.T)        { t.Parallel(); provider.Sessions(t, stores) }
+func TestFamilies(t *testing.T)        { t.Parallel(); provider.Families(t, stores) }
+func TestSpent(t *testing.T)           { t.Parallel(); provider.Spent(t, stores) }
+func TestConsents(t *testing.T)        { t.Parallel(); provider.Consents(t, stores) }
+func TestDelegations(t *testing.T)     { t.Parallel(); catalog.Delegations(t, stores) }
+func TestParties(t *testing.T)         { t.Parallel(); identities.Parties(t, stores) }
+func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, stores) }
+func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, stores) }
+func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, stores) }
+func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, stores) }
+func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, stores) }
+func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, stores) }
+func TestTrails(t *testing.T)          { t.Parallel(); ledger.Trails(t, stores) }
+func TestSweeps(t *testing.T)          { t.Parallel(); upkeep.Sweeps(t, stores) }
+func TestMonths(t *testing.T)          { t.Parallel(); upkeep.Months(t, stores) }
 
 func TestMonthsTogether(t *testing.T) {
 	t.Parallel()
 	c := quick
 	c.Path = filepath.Join(t.TempDir(), "test.db")
-	storagetest.MonthsTogether(t, suite(openTest(t, c)), suite(openTest(t, c)), suite(openTest(t, c)))
+	upkeep.MonthsTogether(t, storesOf(openTest(t, c)), storesOf(openTest(t, c)), storesOf(openTest(t, c)))
 }
 
-func TestAttacks(t *testing.T)        { t.Parallel(); storagetest.Attacks(t, attacked) }
-func TestEntries(t *testing.T)        { t.Parallel(); storagetest.Entries(t, attacked) }
-func TestColumns(t *testing.T)        { t.Parallel(); storagetest.Columns(t, attacked) }
-func TestLists(t *testing.T)          { t.Parallel(); storagetest.Lists(t, attacked) }
-func TestLosses(t *testing.T)         { t.Parallel(); storagetest.Losses(t, attacked) }
+func TestAttacks(t *testing.T)        { t.Parallel(); attacks.Attacks(t, attacked) }
+func TestEntries(t *testing.T)        { t.Parallel(); attacks.Entries(t, attacked) }
+func TestColumns(t *testing.T)        { t.Parallel(); attacks.Columns(t, attacked) }
+func TestLists(t *testing.T)          { t.Parallel(); attacks.Lists(t, attacked) }
+func TestLosses(t *testing.T)         { t.Parallel(); attacks.Losses(t, attacked) }
 func TestHighWater(t *testing.T)      { t.Parallel(); storagetest.HighWater(t, stores) }
 func TestAuthenticators(t *testing.T) { t.Parallel(); storagetest.Authenticators(t, stores) }
 
@@ -67,13 +76,13 @@ func TestWatched(t *testing.T) {
 	for _, c := range columns {
 		tables[c[0]] = append(tables[c[0]], c[1])
 	}
-	storagetest.Watched(t, attacked(t), tables)
+	attacks.Watched(t, attacked(t), tables)
 }
 
-func attacked(t *testing.T) *storagetest.Attacked {
+func attacked(t *testing.T) *attacks.Attacked {
 	db := openTest(t, quick)
-	return &storagetest.Attacked{
-		Database: storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
+	return &attacks.Attacked{
+		Database: suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Auth: db, HighWater: db.HighWater()},
 		KeyTable: "signing_keys", TypeTable: "license_types", LaterList: "UPDATE status_lists SET revision = revision + 1",
 		// There is no such row: another's session takes the place of the victim's.
 		Cookies: "UPDATE sessions SET (seen, expires, ended, body, revision, auth) = (SELECT seen, expires + 1, ended, body, revision, auth FROM sessions WHERE id = 'session') WHERE id = 'another'",
@@ -85,11 +94,11 @@ func attacked(t *testing.T) *storagetest.Attacked {
 	}
 }
 
-func stores(t *testing.T) storagetest.Database { return suite(openTest(t, quick)) }
+func stores(t *testing.T) suite.Database { return storesOf(openTest(t, quick)) }
 
 // suite hands a database to a suite.
-func suite(db *DB) storagetest.Database {
-	return storagetest.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
+func storesOf(db *DB) suite.Database {
+	return suite.Database{Licenses: db.Licenses(), Provider: db.Provider(), Journal: db.Journal(), Keys: db.Keys(), Lists: db.Keys(), Auth: db, HighWater: db.HighWater(), Sweeper: db, Months: db}
 }
 
 // quick doesn't wait for the disk: for tests that are about what is stored, and not about

@@ -11,10 +11,15 @@ import (
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
+	"yizheng.internal/storage/storagetest/catalog"
+	"yizheng.internal/storage/storagetest/grants"
+	"yizheng.internal/storage/storagetest/ledger"
+	"yizheng.internal/storage/storagetest/provider"
+	"yizheng.internal/storage/storagetest/suite"
 )
 
 // HighWater tests [highwater.Store].
-func HighWater(t *testing.T, open Open) {
+func HighWater(t *testing.T, open suite.Open) {
 	d := open(t)
 	t.Run("Registers", func(t *testing.T) { highWaterRegisters(t, d) })
 	t.Run("Logs", func(t *testing.T) { highWaterLogs(t, open(t)) })
@@ -22,30 +27,30 @@ func HighWater(t *testing.T, open Open) {
 	t.Run("Standing", func(t *testing.T) { highWaterStanding(t, d) })
 	t.Run("Missing", func(t *testing.T) { highWaterMissing(t, d) })
 	t.Run("Ended", func(t *testing.T) {
-		_, err := d.HighWater.Registers(ended(), "clients", "", 1)
-		is(t, "Registers", err, context.Canceled)
-		_, err = d.HighWater.Newest(ended(), highwater.Events)
-		is(t, "Newest", err, context.Canceled)
-		_, err = d.HighWater.Missing(ended(), [][32]byte{newHash()})
-		is(t, "Missing", err, context.Canceled)
+		_, err := d.HighWater.Registers(suite.Ended(), "clients", "", 1)
+		suite.Is(t, "Registers", err, context.Canceled)
+		_, err = d.HighWater.Newest(suite.Ended(), highwater.Events)
+		suite.Is(t, "Newest", err, context.Canceled)
+		_, err = d.HighWater.Missing(suite.Ended(), [][32]byte{suite.NewHash()})
+		suite.Is(t, "Missing", err, context.Canceled)
 	})
 }
 
-func highWaterRegisters(t *testing.T, d Database) {
+func highWaterRegisters(t *testing.T, d suite.Database) {
 	s, ctx := d.HighWater, t.Context()
 	var ids []string
 	for n := range 5 {
-		g := pending()
-		must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
+		g := grants.Pending()
+		suite.Must(t, "SaveGrant", grants.SaveGrant(t, d.Licensing(), g))
 		g.Revision, g.Mark = 1, fmt.Appendf(nil, "mark %d", n)
-		must(t, "SaveGrant again", saveGrant(t, d.licensing(), g))
+		suite.Must(t, "SaveGrant again", grants.SaveGrant(t, d.Licensing(), g))
 		ids = append(ids, string(g.ID))
 	}
 	slices.Sort(ids)
 	var got []string
 	for after := ""; ; {
 		page, err := s.Registers(ctx, "grants", after, 2)
-		must(t, "Registers", err)
+		suite.Must(t, "Registers", err)
 		for _, r := range page {
 			if r.Revision != 0 || len(r.Mark) != 6 {
 				t.Errorf("a register is %+v", r)
@@ -57,128 +62,128 @@ func highWaterRegisters(t *testing.T, d Database) {
 			break
 		}
 	}
-	same(t, "the registers", got, ids)
+	suite.Same(t, "the registers", got, ids)
 	none, err := s.Registers(ctx, "keys", "", 10)
-	must(t, "Registers of another table", err)
-	same(t, "of another table", len(none), 0)
+	suite.Must(t, "Registers of another table", err)
+	suite.Same(t, "of another table", len(none), 0)
 	none, err = s.Registers(ctx, "grants", "", 0)
-	must(t, "Registers with a limit of 0", err)
-	same(t, "with a limit of 0", len(none), 0)
+	suite.Must(t, "Registers with a limit of 0", err)
+	suite.Same(t, "with a limit of 0", len(none), 0)
 
-	item := draft(1)
-	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
+	item := catalog.Draft(1)
+	suite.Must(t, "SaveEntries", catalog.SaveEntries(t, catalog.OfKind{Licensing: d.Licensing(), Kind: entry.KindItem}, item))
 	item.Revision = 1
-	must(t, "SaveEntries again", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
+	suite.Must(t, "SaveEntries again", catalog.SaveEntries(t, catalog.OfKind{Licensing: d.Licensing(), Kind: entry.KindItem}, item))
 	page, err := s.Registers(ctx, "service_items", "", 10)
-	must(t, "Registers of items", err)
-	same(t, "items", page, []highwater.Register{{ID: item.Code + "/1", Revision: 2}})
+	suite.Must(t, "Registers of items", err)
+	suite.Same(t, "items", page, []highwater.Register{{ID: item.Code + "/1", Revision: 2}})
 	page, err = s.Registers(ctx, "service_items", page[0].ID, 10)
-	must(t, "Registers of items after the last", err)
-	same(t, "items after the last", len(page), 0)
+	suite.Must(t, "Registers of items after the last", err)
+	suite.Same(t, "items after the last", len(page), 0)
 	page, err = s.Registers(ctx, "license_types", "", 10)
-	must(t, "Registers of types", err)
-	same(t, "types", len(page), 0)
+	suite.Must(t, "Registers of types", err)
+	suite.Same(t, "types", len(page), 0)
 }
 
-func highWaterLogs(t *testing.T, d Database) {
+func highWaterLogs(t *testing.T, d suite.Database) {
 	s, ctx := d.HighWater, t.Context()
 	for _, log := range []highwater.Log{highwater.Events, highwater.ProviderEvents} {
 		newest, err := s.Newest(ctx, log)
-		must(t, "Newest of nothing", err)
-		same(t, "the newest of nothing", newest, highwater.Row{})
+		suite.Must(t, "Newest of nothing", err)
+		suite.Same(t, "the newest of nothing", newest, highwater.Row{})
 		var want []highwater.Row
 		for range 5 {
 			if log == highwater.Events {
-				e := event("", journal.ActionLicenseSearch)
-				must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
+				e := ledger.Event("", journal.ActionLicenseSearch)
+				suite.Must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
 				want = append(want, highwater.Row{At: e.At, Hash: e.Hash})
 			} else {
-				e := providerEvent()
-				must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
+				e := ledger.ProviderEvent()
+				suite.Must(t, "AppendEvents", d.Journal.AppendEvents(ctx, e))
 				want = append(want, highwater.Row{At: e.At, Hash: e.Hash})
 			}
 		}
 		newest, err = s.Newest(ctx, log)
-		must(t, "Newest", err)
+		suite.Must(t, "Newest", err)
 		rows, err := s.Rows(ctx, log, 0, newest.Seq, 10)
-		must(t, "Rows", err)
+		suite.Must(t, "Rows", err)
 		for n := range want {
 			if n < len(rows) {
 				want[n].Seq = rows[n].Seq
 				want[n].At = want[n].At.UTC().Truncate(time.Microsecond)
 			}
 		}
-		same(t, "the rows", rows, want)
-		same(t, "the newest", newest, want[4])
+		suite.Same(t, "the rows", rows, want)
+		suite.Same(t, "the newest", newest, want[4])
 		rows, err = s.Rows(ctx, log, want[1].Seq, want[3].Seq, 10)
-		must(t, "Rows in between", err)
-		same(t, "rows in between", rows, want[2:4])
+		suite.Must(t, "Rows in between", err)
+		suite.Same(t, "rows in between", rows, want[2:4])
 		rows, err = s.Rows(ctx, log, want[1].Seq, want[3].Seq, 1)
-		must(t, "Rows, one", err)
-		same(t, "one row", rows, want[2:3])
+		suite.Must(t, "Rows, one", err)
+		suite.Same(t, "one row", rows, want[2:3])
 	}
 }
 
 // highWaterEnds tests that rows name what ended with their events.
-func highWaterEnds(t *testing.T, d Database) {
+func highWaterEnds(t *testing.T, d suite.Database) {
 	var es []journal.Event
 	for _, action := range []journal.Action{journal.ActionSessionEnd, journal.ActionFamilyEnd, journal.ActionRefreshReuse, journal.ActionCodeReuse, journal.ActionTokenRevoke, journal.ActionSessionBegin} {
-		e := providerEvent()
+		e := ledger.ProviderEvent()
 		e.Action, e.Subject = action, "of "+string(action)
 		es = append(es, e)
 	}
-	must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), es...))
+	suite.Must(t, "AppendEvents", d.Journal.AppendEvents(t.Context(), es...))
 	rows, err := d.HighWater.Rows(t.Context(), highwater.ProviderEvents, 0, 1000, 10)
-	must(t, "Rows", err)
+	suite.Must(t, "Rows", err)
 	var got [][2]string
 	for _, r := range rows {
 		got = append(got, [2]string{r.Table, r.Ended})
 	}
-	same(t, "what ended", got, [][2]string{{"sessions", "of session.end"}, {"families", "of family.end"}, {"families", "of refresh.reuse"},
+	suite.Same(t, "what ended", got, [][2]string{{"sessions", "of session.end"}, {"families", "of family.end"}, {"families", "of refresh.reuse"},
 		{"families", "of code.reuse"}, {"families", "of token.revoke"}, {"", ""}})
 }
 
-func highWaterStanding(t *testing.T, d Database) {
+func highWaterStanding(t *testing.T, d suite.Database) {
 	s, ctx := d.HighWater, t.Context()
-	a, b := createSession(t, d.Provider, newSession()), createSession(t, d.Provider, newSession())
-	b.Ended = at(5)
-	must(t, "UpdateSession", d.Provider.UpdateSession(ctx, b))
-	f := redeem(t, d.Provider, newFamily())
+	a, b := provider.CreateSession(t, d.Provider, provider.NewSession()), provider.CreateSession(t, d.Provider, provider.NewSession())
+	b.Ended = suite.At(5)
+	suite.Must(t, "UpdateSession", d.Provider.UpdateSession(ctx, b))
+	f := provider.Redeem(t, d.Provider, provider.NewFamily())
 	want := []highwater.Standing{{ID: a.ID, Revision: 1, Expires: a.Expires}, {ID: b.ID, Revision: 2, Ended: true, Expires: b.Expires}}
 	if want[0].ID > want[1].ID {
 		slices.Reverse(want)
 	}
-	got, err := s.Standing(ctx, "sessions", []string{newText(), b.ID, a.ID, f.ID})
-	must(t, "Standing", err)
-	same(t, "sessions", got, want)
+	got, err := s.Standing(ctx, "sessions", []string{suite.NewText(), b.ID, a.ID, f.ID})
+	suite.Must(t, "Standing", err)
+	suite.Same(t, "sessions", got, want)
 	got, err = s.Standing(ctx, "families", []string{a.ID, f.ID})
-	must(t, "Standing of families", err)
-	same(t, "families", got, []highwater.Standing{{ID: f.ID, Revision: 1, Expires: f.Expires}})
+	suite.Must(t, "Standing of families", err)
+	suite.Same(t, "families", got, []highwater.Standing{{ID: f.ID, Revision: 1, Expires: f.Expires}})
 }
 
-func highWaterMissing(t *testing.T, d Database) {
+func highWaterMissing(t *testing.T, d suite.Database) {
 	s, ctx := d.HighWater, t.Context()
-	a, b, c := newHash(), newHash(), newHash()
-	must(t, "Spend", d.Provider.Spend(ctx, a, at(600)))
-	must(t, "Spend", d.Provider.Spend(ctx, c, at(600)))
+	a, b, c := suite.NewHash(), suite.NewHash(), suite.NewHash()
+	suite.Must(t, "Spend", d.Provider.Spend(ctx, a, suite.At(600)))
+	suite.Must(t, "Spend", d.Provider.Spend(ctx, c, suite.At(600)))
 	missing, err := s.Missing(ctx, [][32]byte{a, b, c})
-	must(t, "Missing", err)
-	same(t, "missing", missing, [][32]byte{b})
+	suite.Must(t, "Missing", err)
+	suite.Same(t, "missing", missing, [][32]byte{b})
 	missing, err = s.Missing(ctx, nil)
-	must(t, "Missing of none", err)
-	same(t, "missing of none", len(missing), 0)
+	suite.Must(t, "Missing of none", err)
+	suite.Same(t, "missing of none", len(missing), 0)
 }
 
 // Authenticators tests [signing.AuthStore].
-func Authenticators(t *testing.T, open Open) {
+func Authenticators(t *testing.T, open suite.Open) {
 	d := open(t)
 	ctx := t.Context()
-	s := createSession(t, d.Provider, newSession())
-	f := redeem(t, d.Provider, newFamily())
-	g := pending()
-	must(t, "SaveGrant", saveGrant(t, d.licensing(), g))
-	item := draft(3)
-	must(t, "SaveEntries", saveEntries(t, ofKind{d.licensing(), entry.KindItem}, item))
+	s := provider.CreateSession(t, d.Provider, provider.NewSession())
+	f := provider.Redeem(t, d.Provider, provider.NewFamily())
+	g := grants.Pending()
+	suite.Must(t, "SaveGrant", grants.SaveGrant(t, d.Licensing(), g))
+	item := catalog.Draft(3)
+	suite.Must(t, "SaveEntries", catalog.SaveEntries(t, catalog.OfKind{Licensing: d.Licensing(), Kind: entry.KindItem}, item))
 	auth, mark := []byte("authenticator"), []byte("a register")
 	rows := []signing.AuthRow{
 		{Table: "sessions", ID: s.ID, Revision: 1, Auth: auth, Mark: mark},
@@ -186,29 +191,29 @@ func Authenticators(t *testing.T, open Open) {
 		{Table: "grants", ID: string(g.ID), Revision: 7, Auth: auth}, // which it doesn't have
 		{Table: "service_items", ID: item.Code, Part: 3, Revision: 1, Auth: auth},
 	}
-	is(t, "SetAuthenticators when ended", d.Auth.SetAuthenticators(ended(), rows...), context.Canceled)
-	must(t, "SetAuthenticators", d.Auth.SetAuthenticators(ctx, rows...))
+	suite.Is(t, "SetAuthenticators when ended", d.Auth.SetAuthenticators(suite.Ended(), rows...), context.Canceled)
+	suite.Must(t, "SetAuthenticators", d.Auth.SetAuthenticators(ctx, rows...))
 	stored := func(what string) {
 		t.Helper()
 		got, err := d.Provider.LoadSession(ctx, s.ID)
-		must(t, "LoadSession", err)
-		same(t, what+": a session's", [][]byte{got.Auth, got.Mark}, [][]byte{auth, mark})
+		suite.Must(t, "LoadSession", err)
+		suite.Same(t, what+": a session's", [][]byte{got.Auth, got.Mark}, [][]byte{auth, mark})
 		family, err := d.Provider.LoadFamily(ctx, f.ID)
-		must(t, "LoadFamily", err)
-		same(t, what+": a family's", [][]byte{family.Auth, family.Mark}, [][]byte{auth, nil})
+		suite.Must(t, "LoadFamily", err)
+		suite.Same(t, what+": a family's", [][]byte{family.Auth, family.Mark}, [][]byte{auth, nil})
 		grant, _, err := d.Licenses.LoadGrant(ctx, g.ID)
-		must(t, "LoadGrant", err)
-		same(t, what+": a grant's of another revision", grant.Auth, []byte(nil))
+		suite.Must(t, "LoadGrant", err)
+		suite.Same(t, what+": a grant's of another revision", grant.Auth, []byte(nil))
 		items, err := d.Licenses.LoadEntries(ctx, entry.KindItem, item.Code, 0, 10)
-		must(t, "LoadEntries", err)
-		same(t, what+": an item's", items[0].Auth, auth)
+		suite.Must(t, "LoadEntries", err)
+		suite.Same(t, what+": an item's", items[0].Auth, auth)
 	}
 	stored("first")
 	// What has one keeps it.
 	for n := range rows {
 		rows[n].Auth = []byte("another one")
 	}
-	must(t, "SetAuthenticators again", d.Auth.SetAuthenticators(ctx, rows...))
+	suite.Must(t, "SetAuthenticators again", d.Auth.SetAuthenticators(ctx, rows...))
 	stored("again")
 	if err := d.Auth.SetAuthenticators(ctx, signing.AuthRow{Table: "no_such_table", ID: "1", Auth: auth}); err == nil {
 		t.Error("a table that isn't there is taken")
@@ -217,17 +222,17 @@ func Authenticators(t *testing.T, open Open) {
 }
 
 // newSessions stores some sessions and families, and returns how many there are.
-func newSessions(t *testing.T, d Database) int {
+func newSessions(t *testing.T, d suite.Database) int {
 	t.Helper()
 	for range 4 {
-		createSession(t, d.Provider, newSession())
-		redeem(t, d.Provider, newFamily())
+		provider.CreateSession(t, d.Provider, provider.NewSession())
+		provider.Redeem(t, d.Provider, provider.NewFamily())
 	}
 	return 5
 }
 
 // pages tests SessionsAfter and FamiliesAfter: all come, once, in the order of their ids.
-func pages(t *testing.T, what string, d Database, n int) {
+func pages(t *testing.T, what string, d suite.Database, n int) {
 	t.Helper()
 	for table, list := range map[string]func(after string) ([]string, error){
 		"sessions": func(after string) (ids []string, err error) {
@@ -248,7 +253,7 @@ func pages(t *testing.T, what string, d Database, n int) {
 		var all []string
 		for after := ""; ; {
 			ids, err := list(after)
-			must(t, table, err)
+			suite.Must(t, table, err)
 			all = append(all, ids...)
 			if len(ids) < 2 {
 				break

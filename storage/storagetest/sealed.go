@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/license/registry"
 	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/pki"
+	"yizheng.internal/storage/storagetest/suite"
 )
 
 // Sealed checks that what a registry stored is readable to nobody who has the
@@ -35,7 +36,7 @@ import (
 // is searched and refused; then dump returns all that lies on disk, in which no
 // name, number, code, field or reason may be found, however it is encoded. The
 // search itself is checked first on planted ones.
-func Sealed(t *testing.T, open func(*testing.T) Database, dump func(t *testing.T) []byte) {
+func Sealed(t *testing.T, open func(*testing.T) suite.Database, dump func(t *testing.T) []byte) {
 	t.Run("the search finds what is planted", searchFinds)
 	db := open(t)
 	secrets := liveThrough(t, db)
@@ -50,7 +51,7 @@ func Sealed(t *testing.T, open func(*testing.T) Database, dump func(t *testing.T
 
 // liveThrough leads a license through its life and returns what must not be
 // found afterwards.
-func liveThrough(t *testing.T, db Database) []string {
+func liveThrough(t *testing.T, db suite.Database) []string {
 	t.Helper()
 	ctx := t.Context()
 	const authority, code = "11430000006122244L", "11010519491231002X"
@@ -58,16 +59,16 @@ func liveThrough(t *testing.T, db Database) []string {
 	in, err := installation.Open(ctx, installation.Config{
 		Dir: dir, Records: db.Keys, RegistryName: "样例证照库", RegistryUSCC: "11110000000021135M",
 	}, time.Now())
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	ca, err := installation.OpenRoot(filepath.Join(dir, "root"), "")
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	_, err = in.AddAuthority(ctx, ca, pki.Subject{Name: "样例厅", USCC: authority}, time.Now())
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	r, err := library.New(ctx, library.Config{
 		Stores: db.Licenses, Journal: db.Journal, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: "https://license.example.gov",
 		AuthorityName: func(context.Context, party.USCC) (string, error) { return "样例厅", nil },
 	})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	a := audit.Actor{Client: "dept", Participant: "p1", USCC: authority}
 	const typ = credential.TypeCode(authority + "032")
 	_, _, err = r.Catalog().Types().Put(ctx, a, typ, catalog.Definition{
@@ -76,35 +77,35 @@ func liveThrough(t *testing.T, db Database) []string {
 		Holders:  []catalog.HolderRole{{Role: "holder", Name: "持证人", Min: 1, Max: 1, CodeTypes: []party.CodeType{party.Citizen}}},
 		Validity: catalog.Validity{LongTerm: true},
 	})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	_, err = r.Catalog().Types().Publish(ctx, a, typ)
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 
 	today := party.DateOf(time.Now())
 	holders := []credential.Holder{{Name: "欧阳样例䶮", CodeType: party.Citizen, Code: code, Role: "holder", Share: "三分之一份额"}}
 	out, err := r.Registry.Issue(ctx, a, registry.IssueRequest{
 		TypeCode: typ, Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, AreaCode: "430000", Fields: json.RawMessage(`{"address":"青禾市样例路八十八号"}`),
 	}, "idempotency-key-of-a-case")
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	_, err = r.Registry.Suspend(ctx, a, out.ID, registry.SuspendRequest{
 		Reason: "涉嫌样例违规暂扣", Document: license.Document{Number: "青样例扣〔2026〕6号", Date: today, Basis: "样例法第六十九条"},
 	}, registry.Terms{Key: "idempotency-key-of-a-suspension"})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	_, err = r.Registry.Resume(ctx, a, out.ID, registry.ResumeRequest{Reason: "样例核实发还"}, registry.Terms{})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	second, err := r.Registry.Replace(ctx, a, out.ID, registry.ReplaceRequest{
 		Kind: license.Change, Reason: "样例住址变更", Number: "SECRETNUMBER0001", Holders: holders, ValidFrom: today, Fields: json.RawMessage(`{"address":"青禾市新样例巷九号"}`),
 	}, registry.Terms{Revisions: []int64{3}})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	shared := share(t, r, a, typ, code)
 	shared = append(shared, persons(t, db, in)...)
 	_, err = r.Registry.Search(ctx, a, registry.SearchRequest{Holder: &party.Code{Type: party.Citizen, Value: code}})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	_, err = r.Registry.End(ctx, a, out.ID, registry.EndRequest{
 		Reason: "持证人样例去世", Kind: license.Cancelled, EffectiveFrom: today,
 		Document: license.Document{Number: "青样例〔2026〕7号", Date: today, Basis: "样例法第七十条"},
 	}, registry.Terms{})
-	must(t, "living through", err)
+	suite.Must(t, "living through", err)
 	return append(shared,
 		"欧阳样例䶮", code, "三分之一份额", "SECRETNUMBER0001", "青禾市样例路八十八号", "青禾市新样例巷九号", "idempotency-key-of-a-case",
 		"涉嫌样例违规暂扣", "样例核实发还", "样例住址变更", "持证人样例去世", "青样例〔2026〕7号", "样例法第七十条",
@@ -126,23 +127,23 @@ func share(t *testing.T, r *library.Library, a audit.Actor, typ credential.TypeC
 		ID: "m", Name: "样例材料", Relation: catalog.RelationApplicant,
 		Alternatives: []catalog.Alternative{{TypeCode: typ, Fields: []string{"number", "fields/address"}}},
 	}}})
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	_, err = r.Catalog().Items().Publish(ctx, a, ofShare)
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	ask := offer.Ask{Item: ofShare, Case: "青禾样例办件0001"}
 	who := offer.Subject{Party: "opaque-party-0001", Codes: []party.Code{{Type: party.Citizen, Value: code}}, Assurance: 2}
 	o, err := r.Offers.Offer(ctx, a, ask, who, nil)
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	l := o.Materials[0].Licenses[0]
 	g, err := r.Grants.Agree(ctx, a, ask, who, grant.Consent{Form: "one-use-id-of-a-form", Shown: o.Hash, Channel: grant.ChannelOnline,
 		Chosen: []offer.ChosenLicense{{Material: "m", License: l.ID, Version: l.Version.Version, Fields: l.Fields}}})
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	d, err := r.Grants.Deliver(ctx, a, g.ID, [32]byte{1})
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	use := d.Materials[0].UseCode.Reveal()
 	officer := &access.Officer{ID: "QINGHE00012", Name: "诸葛样例窗口", Division: "样例审批二处"}
 	_, err = r.Readings.Redeem(ctx, a, access.RedeemRequest{UseCode: use, RequestID: "request-of-a-consumer", Nonce: "nonce-of-a-consumer", Officer: officer})
-	must(t, "sharing", err)
+	suite.Must(t, "sharing", err)
 	return []string{ask.Case, who.Party, "one-use-id-of-a-form", use[27:], officer.ID, officer.Name, officer.Division, "nonce-of-a-consumer", "request-of-a-consumer"}
 }
 
@@ -151,8 +152,8 @@ func searchFinds(t *testing.T) {
 	var zlibbed, gzipped bytes.Buffer
 	for _, w := range []io.WriteCloser{zlib.NewWriter(&zlibbed), gzip.NewWriter(&gzipped)} {
 		_, err := w.Write([]byte(strings.Repeat("x", 100) + secret))
-		must(t, "compressing", err)
-		must(t, "compressing", w.Close())
+		suite.Must(t, "compressing", err)
+		suite.Must(t, "compressing", w.Close())
 	}
 	noise := strings.Repeat("\x00\xff noise ", 20)
 	for name, planted := range map[string]string{

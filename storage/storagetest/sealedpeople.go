@@ -22,12 +22,13 @@ import (
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
+	"yizheng.internal/storage/storagetest/suite"
 )
 
 // people lets a person be registered, log in with two factors, log in at a client
 // that asks for all that it can, and set another password. It returns what must
 // not be found afterwards; it isn't in what was kept where it may be lost either.
-func persons(t *testing.T, db Database, in *installation.Installation) []string {
+func persons(t *testing.T, db suite.Database, in *installation.Installation) []string {
 	t.Helper()
 	ctx := t.Context()
 	const name, login, phone = "司徒样例㛃", "situ.yangli", "+8613900001234"
@@ -40,23 +41,23 @@ func persons(t *testing.T, db Database, in *installation.Installation) []string 
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
 		Sources: db.Provider, Links: db.Provider, Changes: db.Provider,
 	})
-	must(t, "people", err)
+	suite.Must(t, "people", err)
 	imported := takeIn(t, s)
 	a, _, err := s.Register(ctx, identity.Registration{Name: name, Code: code, LoginName: login, Phone: phone, Password: password,
 		Actor: "cli", Proofing: &identity.Proofing{Level: 2, Method: "in_person", Source: "样例派出所窗口", At: time.Now()}})
-	must(t, "registering", err)
+	suite.Must(t, "registering", err)
 	_, err = s.Factors.CheckPassword(ctx, factor.Attempt{Login: phone, Password: password, Address: netip.MustParseAddr("192.0.2.77")})
-	must(t, "logging in", err)
+	suite.Must(t, "logging in", err)
 	proving := factor.Login{Account: a.ID, Binding: "binding-of-a-login", Language: "zh-CN"}
 	_, err = s.Factors.Begin(ctx, factor.PhoneCode, proving)
-	must(t, "sending a code", err)
+	suite.Must(t, "sending a code", err)
 	_, err = s.Factors.Finish(ctx, factor.PhoneCode, proving, sent.Code)
-	must(t, "checking it", err)
+	suite.Must(t, "checking it", err)
 	secrets := logIn(t, db, in, s, kept, a, password)
 	ticket, err := s.Tickets.SetupTicket(ctx, "cli", a.ID)
-	must(t, "making a ticket", err)
+	suite.Must(t, "making a ticket", err)
 	_, err = s.Tickets.SetPassword(ctx, ticket, another, "zh-CN", "")
-	must(t, "setting a password", err)
+	suite.Must(t, "setting a password", err)
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
 	secrets = append(secrets, imported...)
@@ -74,37 +75,37 @@ func takeIn(t *testing.T, s *people.People) []string {
 	t.Helper()
 	ctx := t.Context()
 	_, err := s.Intake.PutSource(ctx, "cli", intake.Source{Name: "qinghe", DisplayName: "样例门户", Level: 2})
-	must(t, "putting a source", err)
+	suite.Must(t, "putting a source", err)
 	i, err := s.Intake.Begin(ctx, "cli", "qinghe", intake.Options{Level: 1})
-	must(t, "beginning an import", err)
+	suite.Must(t, "beginning an import", err)
 	row := intake.Row{Record: "record-of-a-portal-0001", Name: "令狐样例䶮", Code: "990101195512310023", Phone: "+8613900005678",
 		Password: "$sm3$before$YQ==$66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"}
 	checked, err := i.Check(row)
-	must(t, "checking a row", err)
+	suite.Must(t, "checking a row", err)
 	outcome, err := i.Take(ctx, checked)
-	must(t, "taking a row", err)
-	same(t, "its outcome", outcome, intake.Taken)
+	suite.Must(t, "taking a row", err)
+	suite.Same(t, "its outcome", outcome, intake.Taken)
 	return []string{row.Record, row.Name, row.Code, row.Phone, row.Phone[3:], row.Password, row.Password[17:]}
 }
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.
 // It returns what must not be found afterwards.
-func logIn(t *testing.T, db Database, in *installation.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
+func logIn(t *testing.T, db suite.Database, in *installation.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
 	t.Helper()
 	ctx := t.Context()
 	p, err := provider.New(provider.Config{
 		Issuer: "https://license.example.gov", Clients: db.Provider, Participants: db.Provider, Events: db.Journal, Keyrings: in.Keyrings(),
 		Sessions: db.Provider, Families: db.Provider, Consents: db.Provider, Spent: db.Provider, Settings: db.Provider, Ephemeral: kept, Identity: people.Service, Factors: people.Factors, Vault: in.Vault(),
 	})
-	must(t, "logging in", err)
+	suite.Must(t, "logging in", err)
 	n, err := p.Clients.CreateParticipant(ctx, oidc.Actor{ID: "cli"}, identity.Spec{USCC: "11430000006122244L", Name: "样例厅", Class: identity.Government, AreaCode: "430000", Level: 2})
-	must(t, "logging in", err)
+	suite.Must(t, "logging in", err)
 	client, _, err := p.Clients.CreateClient(ctx, oidc.Actor{ID: "cli"}, client.Spec{
 		Name: "样例系统", Participant: n.ID, GrantTypes: []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh}, RedirectURIs: []string{"https://dept.example.gov/cb"},
 		Scopes:           []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
 		IDTokenAlgorithm: jose.ES256, MinAssurance: new(1),
 	})
-	must(t, "logging in", err)
+	suite.Must(t, "logging in", err)
 	b := oidc.Browser{ID: oidc.NewBrowserID(), Address: netip.MustParseAddr("192.0.2.77"), UserAgent: "样例浏览器 of a certain person"}
 	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // of RFC 7636 appendix B
 	step, err := p.Flow.Authorize(ctx, oidc.Parameters{
@@ -112,7 +113,7 @@ func logIn(t *testing.T, db Database, in *installation.Installation, people *peo
 		"prompt": "consent", "state": "state-of-a-request-0001", "nonce": "nonce-of-a-request-0001", "login_hint": a.LoginName,
 		"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
 	}, b, false)
-	must(t, "asking for authorization", err)
+	suite.Must(t, "asking for authorization", err)
 	handle := step.Handle
 	answer := func(at oidc.StepKind, answer flow.Answer) (oidc.Step, error) {
 		return p.Flow.Answer(ctx, handle, b, flow.Form{
@@ -127,16 +128,16 @@ func logIn(t *testing.T, db Database, in *installation.Installation, people *peo
 	b.Session = cookie
 	form := step.Consent.Form
 	step, err = answer(oidc.StepConsent, flow.Decision{Form: form})
-	must(t, "agreeing", err)
+	suite.Must(t, "agreeing", err)
 	to, err := url.Parse(step.Response.RedirectURI)
-	must(t, "agreeing", err)
+	suite.Must(t, "agreeing", err)
 	code := to.Query().Get("code")
 	tokens, err := p.Grants.Redeem(ctx, client, grant.Request{Type: oidc.GrantCode, Form: url.Values{
 		"code": {code}, "redirect_uri": {client.RedirectURIs[0]}, "code_verifier": {verifier},
 	}})
-	must(t, "redeeming the code", err)
+	suite.Must(t, "redeeming the code", err)
 	more, err := p.Grants.Redeem(ctx, client, grant.Request{Type: oidc.GrantRefresh, Form: url.Values{"refresh_token": {tokens.Refresh.Reveal()}}})
-	must(t, "refreshing", err)
+	suite.Must(t, "refreshing", err)
 	return []string{b.ID.Reveal(), b.UserAgent, handle.Reveal(), cookie.Reveal(), form, code, "state-of-a-request-0001", "nonce-of-a-request-0001",
 		tokens.Refresh.Reveal(), more.Refresh.Reveal(), tokens.ID.Reveal(), tokens.Access.Reveal()}
 }

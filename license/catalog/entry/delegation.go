@@ -37,7 +37,7 @@ type DelegationRecord struct {
 	Mark []byte // its register, likewise; nil before revision 2
 }
 
-// DelegationStore keeps delegations. Every driver passes storagetest.Delegations.
+// DelegationStore keeps delegations. Every driver passes storagetest/catalog.Delegations.
 type DelegationStore interface {
 	// SaveDelegation saves the record with the event of the change, or nothing, and increases its revision by
 	// one. It returns ErrConflict if a record with Revision 0 is stored already, or if the stored revision is not

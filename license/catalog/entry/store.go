@@ -32,7 +32,7 @@ type Record struct {
 	Auth     []byte // see signing.Authenticator
 }
 
-// Store keeps the entries of all kinds, each kind apart from the others. Every driver passes storagetest.Catalog.
+// Store keeps the entries of all kinds, each kind apart from the others. Every driver passes storagetest/catalog.Catalog.
 //
 // Here and in the other stores: times are cut to the microsecond and come back in UTC; bytes that were nil come
 // back nil; a call whose context has ended does nothing and returns the context's error, but a call that is under

@@ -33,7 +33,7 @@ type Source struct {
 	Mark []byte // the record's register, likewise; nil before revision 2
 }
 
-// Sources keeps sources. Every driver passes storagetest.Sources.
+// Sources keeps sources. Every driver passes storagetest/identities.Sources.
 type Sources interface {
 	// CreateSource stores s with revision 1. ErrExists if its name is taken.
 	CreateSource(ctx context.Context, s Source) error
@@ -66,7 +66,7 @@ type Arrival struct {
 	Event journal.Event
 }
 
-// Links keeps links. Every driver passes storagetest.Links.
+// Links keeps links. Every driver passes storagetest/identities.Links.
 type Links interface {
 	// Arrive stores an arrival in one transaction. ErrExists if the link's ID is taken or one of
 	// its keys leads to another link, and for the same reasons as

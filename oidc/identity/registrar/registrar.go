@@ -60,7 +60,7 @@ type Change struct {
 	Event journal.Event
 }
 
-// Store keeps changes to people. Every driver passes storagetest.Changes.
+// Store keeps changes to people. Every driver passes storagetest/identities.Changes.
 type Store interface {
 	// ChangePerson saves a person's account, and the party if there is one, as
 	// [identity.Accounts].UpdateAccount and [identity.Parties].UpdateParty do, and appends the

@@ -27,7 +27,7 @@ import (
 // Kept is for how long somebody sees what happened to their account.
 const Kept = 90 * 24 * time.Hour
 
-// Events finds what was recorded about an account. Every driver passes storagetest.Trails.
+// Events finds what was recorded about an account. Every driver passes storagetest/ledger.Trails.
 type Events interface {
 	// AccountEvents returns the newest events that q asks for, the newest first: by time, and
 	// then by Seq. Which events these are, [About] says.

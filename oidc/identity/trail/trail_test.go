@@ -16,7 +16,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// book keeps events in memory, as storagetest.Trails wants it, and counts what is read.
+// book keeps events in memory, as storagetest/ledger.Trails wants it, and counts what is read.
 type book struct {
 	events []journal.Event
 	asked  int

@@ -250,7 +250,7 @@ func TestPerBrowser(t *testing.T) {
 			t.Errorf("%s: the same handle", name)
 		}
 	}
-	if PerBrowser(pushed, oidc.Browser{}) == PerBrowser(pushed, oidc.Browser{}) {
+	if one, other := PerBrowser(pushed, oidc.Browser{}), PerBrowser(pushed, oidc.Browser{}); one == other {
 		t.Error("two browsers without a cookie share a handle")
 	}
 }

@@ -191,6 +191,7 @@ type Session struct {
 	Assurance factor.Assurance
 	Strength  factor.Assurance // of the proofs, however well the person was proofed
 	Reach     factor.Assurance // the strength of a login with all that the account has
+	Relayed   bool             // it rests on proofs of another device, which lent them
 	AuthTime  time.Time        // when they logged in
 	Since     time.Time        // when this session ended all others of the account, and went on; zero: never
 	Created   time.Time

@@ -123,12 +123,16 @@ var rules = withIdentity(map[string]rule{
 		ours:     []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/request", "oidc/session", "signing/vault"},
 		testOurs: []string{"signing/keystest", "storage/memory"},
 	},
+	// Logins at a computer by a phone.
+	"oidc/scan": {
+		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
+	},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/request", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},

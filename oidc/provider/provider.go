@@ -16,6 +16,8 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/tries"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/oidc/waiting"
@@ -46,6 +48,7 @@ type Config struct {
 	Phones    flow.Phones  // logs people in with their phone; nil: nobody
 	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: authorization details aren't accepted
+	Networks  scan.Networks // those that the operator has named
 	// Step, if set, is called with the name of each step of a request, for failpoints in tests.
 	Step func(name string)
 
@@ -73,6 +76,7 @@ type Provider struct {
 	Tokens   *token.Service
 	Grants   *grant.Service
 	Consents *consent.Service
+	Scans    *scan.Service // nil: nobody can log in
 	Flow     *flow.Service
 
 	c Config
@@ -144,6 +148,10 @@ func (c *Config) assemble() *Provider {
 	if c.Sessions != nil {
 		requests = waiting.New(waiting.Config{Kept: keeper, Uses: c.Ephemeral, Vault: c.Vault, Clients: p.Clients})
 		p.Consents = consent.New(consent.Config{Store: c.Consents, Vault: c.Vault, Clients: p.Clients, Families: p.Families, Journal: p.Journal})
+		p.Scans = scan.New(scan.Config{
+			Kept: keeper, Counters: tries.New(c.Ephemeral, c.Vault, c.Log), Sessions: p.Sessions, Spent: c.Spent, Vault: c.Vault, Journal: p.Journal,
+			Networks: c.Networks,
+		})
 	}
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,

@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -91,10 +92,11 @@ type provider struct {
 	*tokenRoom
 	*grantRoom
 	*consentRoom
+	Scans *scan.Service
 }
 
 func rooms(p *Provider) *provider {
-	return &provider{p.c, p.Flow, p.Journal, p.Clients, p.Sessions, p.Families, p.Subjects, p.Tokens, p.Grants, p.Consents}
+	return &provider{p.c, p.Flow, p.Journal, p.Clients, p.Sessions, p.Families, p.Subjects, p.Tokens, p.Grants, p.Consents, p.Scans}
 }
 
 // world is a provider at which people log in, over stores in memory, with two

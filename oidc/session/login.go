@@ -175,7 +175,7 @@ func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Ac
 	if l, err := p.twice(ctx, wanted, account.ID); err != nil || l != nil {
 		return l, wanted, err
 	}
-	return p.newLogin(ctx, b, account, state, wanted, f)
+	return p.newLogin(ctx, b, account, state, wanted, proved{proofs: []factor.Proof{f}})
 }
 
 // Same returns the session that Start made with the same cookie less than a minute ago,
@@ -218,7 +218,7 @@ func (p *Service) twice(ctx context.Context, cookie oidc.Secret, account string)
 // newLogin begins a session. If the browser's session is the same person's, that session goes
 // on instead; if it is somebody else's, it ends. The cookie is the wanted one, unless another
 // session had that.
-func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
+func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity.Account, state AccountState, wanted oidc.Secret, f proved) (*Login, oidc.Secret, error) {
 	var l, before *Login
 	cookie := wanted
 	for try := 1; ; try++ {
@@ -255,12 +255,21 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 	return l, cookie, nil
 }
 
+// proved is what a login rests on.
+type proved struct {
+	proofs []factor.Proof
+	lender *Login // the session that lent them; nil: they were proved here, now
+}
+
 // begin stores a login that begins now, in a new session or in one that has an ID already.
 // The session gets a new cookie, so that nobody can have planted it (session fixation).
-func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f factor.Proof) error {
+func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f proved) error {
 	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
-	l.About.Factors, l.About.AuthTime, l.About.Since = []factor.Proof{f}, now, time.Time{}
+	l.About.Factors, l.About.AuthTime, l.About.Since = f.proofs, now, time.Time{}
+	if f.lender != nil {
+		l.borrow(f.lender)
+	}
 	l.About.Address, l.About.UserAgent = b.Address.String(), clip(b.UserAgent, maxUserAgent)
 	fresh := l.ID == ""
 	if fresh {
@@ -422,7 +431,7 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 			return oidc.Secret{}, err
 		}
 		cookie := oidc.NewHandle()
-		err = p.begin(ctx, l, b, cookie, f)
+		err = p.begin(ctx, l, b, cookie, proved{proofs: []factor.Proof{f}})
 		if err == nil || !errors.Is(err, oidc.ErrConflict) || try == oidc.ChangeTries {
 			return cookie, err
 		}

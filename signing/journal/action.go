@@ -58,6 +58,9 @@ const (
 	ActionLoginConfirm   Action = "login.confirm"
 	ActionLoginPhone     Action = "login.phone"
 	ActionLoginPerson    Action = "login.person"
+	ActionLoginScan      Action = "login.scan"
+	ActionScanConfirm    Action = "scan.confirm"
+	ActionScanRefuse     Action = "scan.refuse"
 	ActionCodeSend       Action = "code.send"
 	ActionCodeCheck      Action = "code.check"
 	ActionTOTPCheck      Action = "totp.check"
@@ -181,6 +184,9 @@ var actions = []Known{
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
 	{ActionLoginPhone, Provider, "account", "The code of a login by phone was right, or wasn't."},
 	{ActionLoginPerson, Provider, "account", "Somebody with the phone said whose it is, rightly or not."},
+	{ActionScanConfirm, Provider, "account", "Somebody read a computer's code with their phone, and let that computer log in."},
+	{ActionScanRefuse, Provider, "account", "Somebody read a computer's code with their phone, and refused."},
+	{ActionLoginScan, Provider, "account", "A computer logged in with what a phone had confirmed; refused: phone_session_over."},
 	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},
 	{ActionCodeCheck, Provider, "account", "A code was given."},
 	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},

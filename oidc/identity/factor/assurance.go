@@ -21,17 +21,23 @@ const (
 type Proof struct {
 	Factor   Name
 	Verified bool // the authenticator verified its user, by a PIN or a finger (WebAuthn, flag UV)
+	// Relayed says that it was proved at another device, whose session lent it: it counts for
+	// two factors at the most, for nobody knows who sits at this one.
+	Relayed bool
 	// Phone is the phone by which the factor reached the person. Empty: the account's phone,
 	// if the factor comes by phone; otherwise none.
 	Phone string
 }
 
 // String returns the proof as it is stored: the factor's name, then +uv if the authenticator
-// verified its user, then @ and the phone if Phone is set.
+// verified its user, then ~ if it was relayed, then @ and the phone if Phone is set.
 func (p Proof) String() string {
 	s := string(p.Factor)
 	if p.Verified {
 		s += verifiedMark
+	}
+	if p.Relayed {
+		s += relayedMark
 	}
 	if p.Phone != "" {
 		s += "@" + p.Phone
@@ -39,7 +45,12 @@ func (p Proof) String() string {
 	return s
 }
 
-const verifiedMark = "+uv"
+// Marks of a stored proof. A version that doesn't know one takes it for a part of the factor's
+// name, and the proof for nothing.
+const (
+	verifiedMark = "+uv"
+	relayedMark  = "~"
+)
 
 // MarshalText implements [encoding.TextMarshaler].
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
@@ -48,8 +59,9 @@ func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 // prove nothing.
 func (p *Proof) UnmarshalText(text []byte) error {
 	rest, phone, _ := strings.Cut(string(text), "@")
+	rest, relayed := strings.CutSuffix(rest, relayedMark)
 	name, verified := strings.CutSuffix(rest, verifiedMark)
-	*p = Proof{Name(name), verified, phone}
+	*p = Proof{Factor: Name(name), Verified: verified, Relayed: relayed, Phone: phone}
 	return nil
 }
 
@@ -72,6 +84,9 @@ func (ds Definitions) weigh(p Proof) evidence {
 	e := evidence{d.Kind, d.Strength, p.Phone}
 	if p.Verified {
 		e.strength = max(e.strength, d.Verified)
+	}
+	if p.Relayed {
+		e.strength = min(e.strength, twoFactors)
 	}
 	if d.Phone && e.phone == "" {
 		e.phone = accountPhone
@@ -138,4 +153,18 @@ func (ds Definitions) Most() Assurance {
 		all = append(all, d.Name)
 	}
 	return ds.Reach(all)
+}
+
+// Relay returns proofs as another device has them that borrows them: each marked as relayed.
+func Relay(proofs []Proof) []Proof {
+	lent := slices.Clone(proofs)
+	for i := range lent {
+		lent[i].Relayed = true
+	}
+	return lent
+}
+
+// Relayed reports whether any of the proofs was relayed.
+func Relayed(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Relayed })
 }

@@ -27,6 +27,9 @@ var (
 	keyUV     = Proof{Factor: Passkey, Verified: true}
 	otp       = Proof{Factor: totp}
 	spare     = Proof{Factor: recovery}
+	pwdAway   = Proof{Factor: Password, Relayed: true}
+	codeAway  = Proof{Factor: PhoneCode, Relayed: true}
+	keyAway   = Proof{Factor: Passkey, Verified: true, Relayed: true}
 )
 
 func TestAssurance(t *testing.T) {
@@ -60,6 +63,15 @@ func TestAssurance(t *testing.T) {
 		{"a password that claims user verification", 3, []Proof{{Factor: Password, Verified: true}}, 1},
 		{"one that nobody knows", 3, []Proof{{Factor: "palm", Verified: true}}, 0},
 		{"a password and one that nobody knows", 3, []Proof{pwd, {Factor: "palm"}}, 1},
+		{"a password that was relayed", 3, []Proof{pwdAway}, 1},
+		{"a password and a code that were relayed", 3, []Proof{pwdAway, codeAway}, 2},
+		{"and the password once more", 3, []Proof{pwdAway, codeAway, pwd}, 2},
+		{"a password that was relayed, and the same here", 3, []Proof{pwdAway, pwd}, 1},
+		{"a code that was relayed, and another here", 3, []Proof{codeAway, code}, 1},
+		{"a password that was relayed, and a code here", 3, []Proof{pwdAway, code}, 2},
+		{"a passkey that was relayed", 3, []Proof{keyAway}, 2},
+		{"a passkey that was relayed, and a password here", 3, []Proof{keyAway, pwd}, 2},
+		{"a passkey that was relayed, and one here", 3, []Proof{keyAway, keyUV}, 3},
 		{"capped at 2 by proofing", 2, []Proof{keyUV}, 2},
 		{"capped at 1", 1, []Proof{pwd, code}, 1},
 		{"capped at 0: anybody's account", 0, []Proof{keyUV}, 0},
@@ -108,6 +120,7 @@ func TestMethods(t *testing.T) {
 		{"a password", []Proof{pwd}, []string{"pwd"}},
 		{"a password and a code", []Proof{pwd, code}, []string{"pwd", "sms", "mfa"}},
 		{"two that are held", []Proof{code, otp}, []string{"sms", "otp"}},
+		{"relayed, and the password here once more", []Proof{pwdAway, codeAway, pwd}, []string{"pwd", "sms", "mfa", "mca"}},
 		{"a passkey with user verification", []Proof{keyUV}, []string{"swk", "user", "mfa"}},
 	} {
 		if got := someday.Methods(tt.proofs); !slices.Equal(got, tt.want) {
@@ -127,11 +140,32 @@ func TestStoredForm(t *testing.T) {
 	if after, err := json.Marshal(proofs); err != nil || string(after) != before {
 		t.Errorf("%s is written as %s, %v", before, after, err)
 	}
-	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: Passkey, Verified: true, Phone: "work"}} {
+	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: Passkey, Verified: true, Phone: "work"}, pwdAway, keyAway, {Factor: Passkey, Verified: true, Relayed: true, Phone: "work"}} {
 		text, _ := p.MarshalText()
 		var back Proof
 		if err := back.UnmarshalText(text); err != nil || back != p {
 			t.Errorf("%+v is stored as %q and read as %+v, %v", p, text, back, err)
+		}
+	}
+}
+
+// TestRelay: whatever was proved, lending it on makes it no stronger, and nothing of a lender's
+// proofs is lent as proved here.
+func TestRelay(t *testing.T) {
+	all := []Proof{pwd, code, key, keyUV, otp, spare, byLink, elsewhere}
+	for set := range 1 << len(all) {
+		var proofs []Proof
+		for i, p := range all {
+			if set&(1<<i) != 0 {
+				proofs = append(proofs, p)
+			}
+		}
+		lent := Relay(proofs)
+		if got, had := someday.Strength(lent), someday.Strength(proofs); got > had || got > twoFactors || got < min(had, twoFactors) {
+			t.Errorf("%q are %d, and lent %d", proofs, had, got)
+		}
+		if Relayed(proofs) || Relayed(lent) != (len(proofs) > 0) || slices.ContainsFunc(lent, func(p Proof) bool { return !p.Relayed }) {
+			t.Errorf("%q are lent as %q", proofs, lent)
 		}
 	}
 }

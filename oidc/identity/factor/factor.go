@@ -98,15 +98,26 @@ func (ds Definitions) Of(a identity.Account) (names []Name) {
 }
 
 // Methods returns the amr claim of a login (OpenID Connect Core section 2, RFC 8176): the
-// methods of the proofs, in their order, and mfa if the proofs' strength is 2 or more.
+// methods of the proofs, in their order, mfa if the proofs' strength is 2 or more, and mca if
+// any came from another device.
 func (ds Definitions) Methods(proofs []Proof) []string {
 	var methods []string
+	add := func(m string) {
+		if !slices.Contains(methods, m) { // a password that was relayed, and then typed here
+			methods = append(methods, m)
+		}
+	}
 	for _, p := range proofs {
 		d, _ := ds.find(p.Factor)
-		methods = append(methods, d.Methods...)
+		for _, m := range d.Methods {
+			add(m)
+		}
 	}
 	if ds.Strength(proofs) >= twoFactors {
-		methods = append(methods, "mfa")
+		add("mfa")
+	}
+	if Relayed(proofs) {
+		add("mca")
 	}
 	return methods
 }

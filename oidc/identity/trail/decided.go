@@ -29,6 +29,8 @@ const (
 	Verified       What = "verified" // a second factor
 	LoggedOut      What = "logged_out"
 	CodeSent       What = "code_sent"
+	ScanConfirmed  What = "scan_confirmed" // a login at a computer
+	ScanRefused    What = "scan_refused"
 	Challenged     What = "challenged" // the password was right, after many tries
 	AccessKept     What = "access_kept"
 	AccessEnded    What = "access_ended"
@@ -48,6 +50,7 @@ const (
 	TriedApp      What = "tried_app"
 	TriedRecovery What = "tried_recovery"
 	TriedPasskey  What = "tried_passkey"
+	TriedScan     What = "tried_scan"
 	TriedSend     What = "tried_send"
 	TriedChange   What = "tried_change"
 	TriedSet      What = "tried_set"
@@ -56,6 +59,9 @@ const (
 
 // Refused reports whether it is something that was refused.
 func (w What) Refused() bool { return strings.HasPrefix(string(w), "tried_") }
+
+// ByScan stands for a factor in the line of a login at a computer that a phone confirmed.
+const ByScan factor.Name = "scan"
 
 // decision says whose an action's events are, and what that person is told.
 type decision struct {
@@ -99,6 +105,9 @@ var decided = map[journal.Action]decision{
 	journal.ActionLoginConfirm:   {proves: factor.Password, tried: TriedCode},
 	journal.ActionLoginPhone:     {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionLoginPerson:    {proves: factor.PhoneCode, tried: TriedPhone},
+	journal.ActionScanConfirm:    {done: ScanConfirmed},
+	journal.ActionScanRefuse:     {done: ScanRefused},
+	journal.ActionLoginScan:      {proves: ByScan, tried: TriedScan},
 	journal.ActionCodeSend:       {done: CodeSent, tried: TriedSend},
 	journal.ActionCodeCheck:      {proves: factor.PhoneCode, tried: TriedCode},
 	journal.ActionTOTPCheck:      {proves: factor.TOTP, tried: TriedApp},

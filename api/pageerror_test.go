@@ -184,6 +184,7 @@ func TestCodesInWords(t *testing.T) {
 		"checked.*": {string(credential.Pass), string(credential.Fail), string(credential.Unknown), string(credential.Skipped)},
 		"login.problem.*": {"login_refused", "too_many_tries", "rate_limited", "stale", "incomplete", "busy", "confirm_failed", "passkey_refused", "passkey_expired",
 			"phone_invalid", "phone_incomplete", "too_many_codes", "code_not_sent", "codes_used_up", "code_expired", "code_spent", "person_tries"},
+		"scanned.problem.*":      {"present", "stale"},
 		"phone.problem.*":        {"code_wrong", "person_refused", "incomplete", "busy", "too_many_codes", "code_not_sent", "codes_used_up", "phone_invalid", "stale", "rate_limited"},
 		"code.pwd.problem.*":     {"code_wrong", "too_many_tries", "not_sent"},
 		"code.problem.*":         {"code_wrong", "code_expired", "too_many_tries", "too_many_codes", "no_phone", "no_second_factor", "not_sent", "rate_limited", "stale"},

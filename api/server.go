@@ -110,6 +110,10 @@ type Limits struct {
 	// until somebody has logged in. Many people may share one address. Default 600.
 	AuthorizePerMinute int
 	AuthorizeBurst     int // at once; default 300
+	// PollPerMinute bounds the questions whether a phone has confirmed a login, per address: a
+	// page asks every 2 seconds, for 2 minutes. Default 3,000.
+	PollPerMinute int
+	PollBurst     int // at once; default 600
 	// PushPerMinute bounds the pushed requests of each client that authenticates. Each
 	// takes one turn, and one more for each 2 KiB. Default 30,000.
 	PushPerMinute int
@@ -133,7 +137,7 @@ func (l *Limits) complete() error {
 		to int
 	}{
 		{&l.VerifyPerMinute, 120}, {&l.VerifyBurst, 60}, {&l.LoginPerMinute, 120}, {&l.LoginBurst, 60},
-		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
+		{&l.AuthorizePerMinute, 600}, {&l.AuthorizeBurst, 300}, {&l.PollPerMinute, 3_000}, {&l.PollBurst, 600}, {&l.PushPerMinute, 30_000}, {&l.PushBurst, 6_000},
 		{&l.ReadPerMinute, 600}, {&l.ReadBurst, 120}, {&l.PeoplePerMinute, 300}, {&l.PeopleBurst, 100},
 		{&l.Verifying, 4*runtime.GOMAXPROCS(0) + 65}, {&l.VerifyQueue, 8192},
 	}
@@ -243,8 +247,9 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Tickets: s.c.Tickets,
-		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers, Log: s.c.Log,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Tickets: s.c.Tickets,
+		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers,
+		Polls: limit.NewRate(s.c.Limits.PollPerMinute, s.c.Limits.PollBurst), Log: s.c.Log,
 	})
 	return nil
 }

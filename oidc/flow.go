@@ -114,6 +114,7 @@ type Step struct {
 	Problem   Problem       // why the form was not accepted
 	Challenge string        // for StepLogin: ask for a code instead of the password; the code's form carries this
 	Phone     *PhoneLogin   // for StepLogin: a login with a phone is under way
+	Scan      Secret        // for StepLogin: the code that a phone is to read
 	Sent      *factor.Begun // for StepSecondFactor: a code was sent just now
 	Cookies   Cookies       // valid beside an error, too
 }
@@ -165,6 +166,7 @@ type RequestView struct {
 	LoginHint   string
 	UILocales   []string
 	Licenses    bool   // licenses are asked for
+	Direct      bool   // nothing counts that another device proved
 	RedirectURI string // checked: where the answer goes. The page's policy must allow its forms to lead there
 }
 

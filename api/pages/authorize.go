@@ -133,6 +133,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 	}
 	v.Frame.Quiet = !step.Request.Portal
 	switch {
+	case step.Scan != (oidc.Secret{}):
+		return v.Redirect(scanURL(scanPath, step, step.Scan))
 	case step.Phone != nil:
 		return t.showPhone(v, step, form)
 	case step.Challenge != "":

@@ -38,6 +38,10 @@ func (t steps) logIn(v *Visit) error {
 		answer = flow.PhoneCode{Phone: form.Get("phone"), Code: form.Get("code")}
 	case "person":
 		answer = flow.PhonePerson{Phone: form.Get("phone"), Question: form.Get("question"), Name: strings.TrimSpace(form.Get("name")), Ending: form.Get("ending")}
+	case "scan":
+		answer = flow.ScanCode{}
+	case "scanned":
+		answer = flow.Scanned{Code: form.Get("code")}
 	case "confirm":
 		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: form.Get("code")}
 	}
@@ -162,7 +166,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 		return err
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
-	view.Account = step.Request.Back != ""
+	view.Account, view.Scans = step.Request.Back != "", t.c.Scans != nil && !step.Request.Direct
 	return v.Show(status, view)
 }
 

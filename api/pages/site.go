@@ -19,10 +19,11 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
 
-// Config says what a Site works with. All of it is required but Identity, Factors and Tickets.
+// Config says what a Site works with. All of it is required but Identity, Factors, Scans and Tickets.
 type Config struct {
 	Issuer   string // the public URL
 	Flow     *flow.Service
@@ -31,6 +32,7 @@ type Config struct {
 	Identity *identity.Service // nil: nobody can log in
 	Factors  *factor.Service
 	Phones   bool // people log in with their phone
+	Scans    *scan.Service
 	Tickets  *password.Tickets
 	Web      *web.Pages
 	Views    *views.Views
@@ -38,6 +40,7 @@ type Config struct {
 	Address  func(*http.Request) netip.Addr // of who asks
 	People   *limit.Rate                    // of tries to log in
 	Askers   *limit.Rate                    // of authorization requests
+	Polls    *limit.Rate                    // of questions whether a phone has confirmed
 	Log      *slog.Logger
 }
 
@@ -57,6 +60,7 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + oauth.AuthorizePath: t.authorization, "POST " + oauth.AuthorizePath: t.authorizationPosted,
 		"GET " + beginPath: t.begin,
 		"GET " + loginPath: t.page(oidc.StepLogin), "POST " + loginPath: t.logIn,
+		"GET " + scanPath: t.scanPage, "GET " + scanStatePath: t.scanState,
 		"GET " + codePath: t.page(oidc.StepSecondFactor), "POST " + codePath: t.checkCode,
 		"GET " + accountPath: t.page(oidc.StepAccount), "POST " + accountPath: t.chooseAccount,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,

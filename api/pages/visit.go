@@ -24,6 +24,7 @@ type Visit struct {
 	elder   bool
 	request oidc.Secret // the authorization request that the page belongs to; zero: none
 	client  string      // id of the client whose request that is; empty: not known
+	asks    bool        // the page's script asks this site
 	target  string      // origin, apart from ours, to which the page's forms may lead
 }
 
@@ -98,8 +99,12 @@ func (v *Visit) headers() {
 	if v.Frame.Nonce != "" {
 		scripts += " 'nonce-" + v.Frame.Nonce + "'"
 	}
+	policy := "default-src 'none'; style-src 'self'; script-src " + scripts + "; img-src 'self' data:; "
+	if v.asks {
+		policy += "connect-src 'self'; "
+	}
 	h := v.w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src "+scripts+"; img-src 'self' data:; form-action "+forms+
+	h.Set("Content-Security-Policy", policy+"form-action "+forms+
 		"; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

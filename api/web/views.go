@@ -33,6 +33,7 @@ type Login struct {
 	Licenses bool   // licenses are asked for
 	Account  bool   // pages of the account are to be seen
 	Phones   bool   // people log in with a phone, too
+	Scans    bool   // a phone logs in at a computer
 	ByPhone  bool   // that is what the page shows first, and what Problem is about
 	Phone    string // as typed
 	Username string

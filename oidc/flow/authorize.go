@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/request"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/oidc/waiting"
@@ -38,6 +39,7 @@ type Config struct {
 	Waiting     *waiting.Requests // nil: nobody can log in
 	Factors     Factors           // as *factor.Service is
 	Phones      Phones            // as *phonecode.Service is; nil: nobody logs in with a phone
+	Scans       *scan.Service     // nil: no phone logs in at a computer
 	Resolver    oidc.Resolver     // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
 	Log         *slog.Logger
@@ -147,6 +149,7 @@ type Page struct {
 	Assurance factor.Assurance
 	Strength  factor.Assurance // of the proofs, however well the person was proofed
 	Fresh     time.Duration    // the greatest age of the login; 0: any
+	Direct    bool             // nothing counts that another device proved
 }
 
 // Visit begins a login for a page of our own site, and returns what comes next.
@@ -158,7 +161,7 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{Entry: waiting.NewEntry(b), browser: b}
-	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Back: page.Back, Assurance: page.Assurance, Strength: page.Strength}
+	a.Request = request.Request{ID: oidc.NewHandle().Reveal(), Path: page.Path, Back: page.Back, Assurance: page.Assurance, Strength: page.Strength, Direct: page.Direct}
 	if page.Fresh > 0 {
 		a.Request.MaxAge = new(int64(page.Fresh / time.Second))
 	}
@@ -322,7 +325,7 @@ func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 // loginStep says what the login needs before it satisfies the request; StepDone: nothing.
 func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	r, l := &a.Request, a.login
-	if l == nil {
+	if l == nil || r.Direct && l.Relayed() {
 		return oidc.StepLogin, nil
 	}
 	if fresh := a.Login == l.ID; !fresh {
@@ -360,15 +363,22 @@ func (a *asking) need() factor.Assurance {
 	return max(a.Request.Assurance, a.Client.Floor(a.Participant.Class))
 }
 
-// tooOld reports whether the login is too old for max_age or, in a request without it, for
-// the client's default.
+// tooOld reports whether the login is too old for the request.
 func (a *asking) tooOld(now time.Time) bool {
-	age := a.Request.MaxAge
-	if age == nil {
-		age = a.Client.DefaultMaxAge
-	}
-	return age != nil && now.Sub(a.login.About.AuthTime) >= time.Duration(*age)*time.Second
+	age := a.maxAge()
+	return age != nil && now.Sub(a.login.About.AuthTime) >= seconds(*age)
 }
+
+// maxAge returns the greatest age of the login, in seconds: max_age or, in a request without it,
+// the client's default. Nil: any.
+func (a *asking) maxAge() *int64 {
+	if a.Request.MaxAge != nil {
+		return a.Request.MaxAge
+	}
+	return a.Client.DefaultMaxAge
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {

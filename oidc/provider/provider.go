@@ -156,7 +156,7 @@ func (c *Config) assemble() *Provider {
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
-		Factors: c.Factors, Phones: c.Phones, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
+		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	return p
 }

@@ -56,6 +56,7 @@ type Request struct {
 	MaxAge    *int64           `json:"max_age,omitempty"` // seconds
 	Assurance factor.Assurance `json:"assurance,omitempty"`
 	Strength  factor.Assurance `json:"strength,omitempty"` // of the proofs alone; of pages of our own
+	Direct    bool             `json:"direct,omitempty"`   // nothing counts that another device proved; of pages of our own
 	LoginHint string           `json:"login_hint,omitempty"`
 	UILocales []string         `json:"ui_locales,omitempty"`
 	Hint      string           `json:"hint,omitempty"` // the subject that the id_token_hint names
@@ -415,6 +416,6 @@ func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.Request
 func (r *Request) View(s client.Standing) oidc.RequestView {
 	return oidc.RequestView{
 		Portal: r.Portal(), Back: r.Back, Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
-		UILocales: r.UILocales, Licenses: r.Detail != nil, RedirectURI: r.RedirectURI,
+		UILocales: r.UILocales, Licenses: r.Detail != nil, Direct: r.Direct, RedirectURI: r.RedirectURI,
 	}
 }

@@ -29,6 +29,9 @@ const (
 	// MaxAge is the greatest age of a phone's login.
 	MaxAge = 12 * time.Hour
 
+	// Most is the strength that proofs have at the most at a computer: see [factor.Proof].Relayed.
+	Most factor.Assurance = 2
+
 	maxUserAgent = 200 // bytes that are kept of the computer's
 	changeTries  = 5   // how many times a change is tried when others come first
 	keptCode     = "scan"

@@ -32,6 +32,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
 
@@ -46,6 +47,7 @@ type Config struct {
 	Identity       *identity.Service
 	Authenticators *authenticator.Service
 	Trail          *trail.Service
+	Scans          *scan.Service
 	Clients        *client.Service
 	Offers         *offer.Service
 	Readings       *access.Service
@@ -92,6 +94,7 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("GET "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.passwordPage))
 	handle("POST "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
+	scans{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }
 
@@ -107,12 +110,12 @@ const (
 type needs struct {
 	assurance factor.Assurance
 	strongest bool          // with the strongest that the account has (NIST SP 800-63B-4 section 4.1.2)
-	age       time.Duration // how long ago they logged in at the most; 0: it doesn't matter
+	age       time.Duration // how long ago they logged in at the most, at this browser itself; 0: it doesn't matter
 	back      string        // as of [flow.Page]
 }
 
 func (n needs) metBy(who oidc.Session) bool {
-	return who.Assurance >= n.assurance && who.Strength >= n.strength(who) && (n.age == 0 || time.Since(who.AuthTime) < n.age)
+	return who.Assurance >= n.assurance && who.Strength >= n.strength(who) && (n.age == 0 || time.Since(who.AuthTime) < n.age && !who.Relayed)
 }
 
 // strength returns how strong the proofs of somebody's login must be.
@@ -140,7 +143,7 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		}
 		v.Bind()
 		here := pages.LocalPath(v.R.URL.RequestURI())
-		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Back: n.back, Assurance: n.assurance, Strength: n.strength(who), Fresh: n.age}, v.Browser)
+		step, err := p.c.Flow.Visit(v.R.Context(), flow.Page{Path: here, Back: n.back, Assurance: n.assurance, Strength: n.strength(who), Fresh: n.age, Direct: n.age > 0}, v.Browser)
 		if err == nil && step.Kind == oidc.StepDone {
 			// Logged in as well as this person can be, and that is not enough.
 			return problem.Refuse(http.StatusForbidden, "assurance", "")

@@ -72,7 +72,8 @@ func (s security) liveSessions(v *pages.Visit, who oidc.Session, lines []trail.L
 // began reports whether a line is of the login with which a session began. Somebody who logs in
 // again at the same browser goes on with the session: then it tells of the last login.
 func began(o oidc.Session, l trail.Line) bool {
-	return l.What == trail.LoggedIn && l.Session == o.ID && l.At.Sub(o.AuthTime).Abs() < time.Minute
+	near := func(at time.Time) bool { return l.At.Sub(at).Abs() < time.Minute }
+	return l.What == trail.LoggedIn && l.Session == o.ID && (near(o.AuthTime) || o.Relayed && near(o.Created))
 }
 
 // clientName returns what a client is called now; empty: it is no more.

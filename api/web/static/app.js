@@ -133,6 +133,30 @@
     tick();
   });
 
+  // A code that a phone reads: the page asks where it is, and goes on by itself.
+  each("form[data-poll]", function (form) {
+    var say = form.dataset, told = form.querySelector("[data-told]"), done = form.querySelector("#submit");
+    var ends = Date.now() + say.left * 1000, again = 2000;
+    var asks = function () {
+      var r = new XMLHttpRequest();
+      r.open("GET", say.poll);
+      r.onloadend = function () {
+        if (form.dataset.sent) { return; }
+        if (r.status !== 200) { again = Math.min(again * 2, 30000); }
+        else if (r.responseText === "confirmed") { done.click(); return; }
+        else if (r.responseText !== say.state) { location.replace(location.href); return; }
+        else { again = 2000; }
+        setTimeout(asks, again);
+      };
+      r.send();
+    };
+    var tick = function () {
+      told.textContent = say.expires.replace("#", Math.max(0, Math.round((ends - Date.now()) / 1000)));
+    };
+    setTimeout(asks, say.state === "confirmed" ? 0 : again);
+    setInterval(tick, 1000);
+  });
+
   // A passkey logs somebody in, or is made. Browsers that know none get no button.
   each("form[data-passkey]", function (form) {
     var say = form.dataset, making = say.passkey === "create";

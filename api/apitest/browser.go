@@ -3,7 +3,9 @@
 package apitest
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -19,6 +21,8 @@ type Browser struct {
 	// Stop reports whether the browser stays where it is instead of going to a
 	// URL: at a client's, whose answer the test takes itself. Nil: it goes everywhere.
 	Stop func(*url.URL) bool
+	// From is the address from which it connects; empty: any.
+	From string
 	// Refuse has it keep no cookies, as people set up theirs.
 	Refuse bool
 
@@ -33,11 +37,14 @@ const maxRedirects = 20
 // NewBrowser returns a browser that nobody has used.
 func NewBrowser(t testing.TB) *Browser {
 	jar, _ := cookiejar.New(nil) // without options it can't fail
-	transport := &http.Transport{MaxIdleConnsPerHost: 8}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &Browser{T: t, jar: jar, client: &http.Client{
-		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	b := &Browser{T: t, jar: jar}
+	transport := &http.Transport{MaxIdleConnsPerHost: 8, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(b.From)}}
+		return d.DialContext(ctx, network, address)
 	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	b.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return b
 }
 
 // Page is what a browser shows.

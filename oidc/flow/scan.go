@@ -35,7 +35,7 @@ func (ScanCode) take(ctx context.Context, p *Service, a *asking) (oidc.Step, err
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	return a.scanning(ctx, p, shown.Code)
+	return scanning(ctx, p, a, shown.Code)
 }
 
 func (w Scanned) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
@@ -49,7 +49,7 @@ func (w Scanned) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 	code := oidc.SecretOf(w.Code)
 	l, cookie, err := p.c.Scans.Take(ctx, a.browser, a.Handle, code, oldest)
 	if errors.Is(err, scan.ErrGone) {
-		return a.scanning(ctx, p, code)
+		return scanning(ctx, p, a, code)
 	}
 	if err != nil {
 		return oidc.Step{}, err
@@ -67,7 +67,7 @@ func (w Scanned) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 func (a *asking) scans(p *Service) bool { return p.c.Scans != nil && !a.Request.Direct }
 
 // scanning leads to the page of a code.
-func (a *asking) scanning(ctx context.Context, p *Service, code oidc.Secret) (oidc.Step, error) {
+func scanning(ctx context.Context, p *Service, a *asking, code oidc.Secret) (oidc.Step, error) {
 	step, err := p.again(ctx, a, oidc.Problem{})
 	step.Scan = code
 	return step, err

@@ -60,8 +60,8 @@ func parseNetwork(text string) (Network, error) {
 		return Network{}, errors.New("the address isn't that of the network")
 	case p.Bits() == 0:
 		return Network{}, errors.New("this is every address")
-	case name == "" || utf8.RuneCountInString(name) > maxNetworkName || !oidc.IsText(name):
-		return Network{}, fmt.Errorf("a name has 1 to %d characters", maxNetworkName)
+	case name == "" || utf8.RuneCountInString(name) > maxNetworkName || !oidc.IsText(name) || strings.Contains(name, ","):
+		return Network{}, fmt.Errorf("a name has 1 to %d characters, and no comma", maxNetworkName)
 	}
 	return Network{p, name}, nil
 }
@@ -69,29 +69,22 @@ func parseNetwork(text string) (Network, error) {
 // Name returns what the narrowest network of an address is called, or "" if it has no name. No
 // place is guessed.
 func (ns Networks) Name(a netip.Addr) string {
-	if n := ns.of(a); n != nil {
-		return n.Name
+	a = a.Unmap().WithZone("")
+	for _, n := range ns {
+		if n.Prefix.Contains(a) {
+			return n.Name
+		}
 	}
 	return ""
 }
 
-func (ns Networks) of(a netip.Addr) *Network {
-	a = a.Unmap().WithZone("")
-	for i := range ns {
-		if ns[i].Prefix.Contains(a) {
-			return &ns[i]
-		}
-	}
-	return nil
-}
-
-// Same reports whether two addresses surely are of one network: of one that is named, of one
+// Same reports whether two addresses surely are of one network: of networks of one name, of one
 // IPv4 address, or of one IPv6 network as a household has it.
 func (ns Networks) Same(a, b netip.Addr) bool {
 	if !a.IsValid() || !b.IsValid() {
 		return false
 	}
-	if n := ns.of(a); n != nil && n == ns.of(b) {
+	if name := ns.Name(a); name != "" && name == ns.Name(b) {
 		return true
 	}
 	return identity.NetworkOf(a) == identity.NetworkOf(b)

@@ -42,7 +42,7 @@ func TestNetworks(t *testing.T) {
 func TestParseNetworksRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", "203.0.113.0/24", "203.0.113.0/24=", "203.0.113.1/24=大厅", "203.0.113.1=大厅", "0.0.0.0/0=大厅", "::ffff:203.0.113.0/120=大厅", "大厅=203.0.113.0/24",
-		"203.0.113.0/24=大\n厅", "203.0.113.0/24=" + strings.Repeat("厅", 41), "203.0.113.0/24=\xff",
+		"203.0.113.0/24=大\n厅", "203.0.113.0/24=" + strings.Repeat("厅", 41), "203.0.113.0/24=\xff", "203.0.113.0/24=大厅,一楼",
 	} {
 		if ns, err := ParseNetworks([]string{text}); err == nil {
 			t.Errorf("%q is read as %v", text, ns)

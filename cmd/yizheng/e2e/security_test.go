@@ -108,6 +108,21 @@ func TestSecurityPages(t *testing.T) {
 // that it is the one that can be typed.
 func (b *browser) scanned(t *testing.T) string {
 	t.Helper()
+	text := b.readQR(t)
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "otpauth" || u.Host != "totp" {
+		t.Fatalf("the QR code says %q, %v", text, err)
+	}
+	secret := u.Query().Get("secret")
+	if typed := strings.ReplaceAll(eval[string](b, `document.querySelector('#secret').textContent`), " ", ""); typed != secret {
+		t.Errorf("the secret is %q in the code, %q beside it", secret, typed)
+	}
+	return secret
+}
+
+// readQR returns what the QR code on the screen says, as a foreign reader sees it.
+func (b *browser) readQR(t *testing.T) string {
+	t.Helper()
 	data, err := b.picture(true)
 	if err != nil {
 		t.Fatal(err)
@@ -124,15 +139,7 @@ func (b *browser) scanned(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("the QR code can't be read: %v", err)
 	}
-	u, err := url.Parse(read.GetText())
-	if err != nil || u.Scheme != "otpauth" || u.Host != "totp" {
-		t.Fatalf("the QR code says %q, %v", read.GetText(), err)
-	}
-	secret := u.Query().Get("secret")
-	if typed := strings.ReplaceAll(eval[string](b, `document.querySelector('#secret').textContent`), " ", ""); typed != secret {
-		t.Errorf("the secret is %q in the code, %q beside it", secret, typed)
-	}
-	return secret
+	return read.GetText()
 }
 
 // Somebody guesses a password; its owner sees it afterwards, in large text on a small phone, and

@@ -34,13 +34,16 @@ type Config struct {
 	LoadClient    bool
 }
 
+// demoNetworks are where the demo's people sit.
+var demoNetworks = []string{"127.0.0.0/8=青禾市市民中心一楼大厅（样例）", "::1/128=青禾市市民中心一楼大厅（样例）"}
+
 // Run runs the service with the samples, and the city around it, until a signal
 // ends it.
 func Run(p *command.Process, c Config) (err error) {
 	config := serve.Config{
 		Settings:  install.Settings{Data: c.Data, DatabaseURL: c.DatabaseURL, PublicURL: c.PublicURL, RegistryName: demoRegistry, RegistryUSCC: demoCode},
 		Ephemeral: install.Ephemeral{RedisURL: c.RedisURL},
-		Listening: serve.Listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, TrustedProxy: c.TrustedProxy, LogLevel: c.LogLevel, Migrate: "auto"},
+		Listening: serve.Listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, TrustedProxy: c.TrustedProxy, Network: demoNetworks, LogLevel: c.LogLevel, Migrate: "auto"},
 		Unknown:   p.Unknown,
 	}
 	if c.Data == "" {

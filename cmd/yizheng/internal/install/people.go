@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
+	"yizheng.internal/oidc/scan"
 	"yizheng.internal/storage"
 )
 
@@ -19,6 +20,8 @@ type Outside struct {
 	Sender  notice.Sender
 	PerDay  int64 // login codes a day; see [phonecode.Config]. 0: the default
 	Proofer identity.IdentityProofer
+	// Networks are those that the operator has named, for logins by phone.
+	Networks scan.Networks
 }
 
 // OpenEphemeral opens the store for what may be lost: a Redis, or without a URL
@@ -42,6 +45,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 		return err
 	}
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores
+	c.Networks = in.Outside.Networks
 	c.Ephemeral, c.Identity, c.Factors, c.Vault = in.Kept, in.People.Service, in.People.Factors, in.Keys.Vault()
 	if in.People.Phones != nil {
 		c.Phones = in.People.Phones

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/install"
 	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/oidc/scan"
 )
 
 // listenPublic binds the public address. For the name localhost it binds both loopback
@@ -57,6 +59,7 @@ type Listening struct {
 	Listen          string        `help:"Address of the public listener; port 0 takes a free one." env:"YIZHENG_LISTEN" default:"127.0.0.1:8080" group:"Settings:"`
 	AdminListen     string        `help:"Address of the admin listener: /livez, /readyz, /readyz/logins, /metrics. Not to be reachable from outside." env:"YIZHENG_ADMIN_LISTEN" default:"127.0.0.1:8081" group:"Settings:"`
 	TrustedProxy    []string      `help:"Address or network of a proxy that may name the client in X-Forwarded-For and the request in X-Request-Id. Several with commas." env:"YIZHENG_TRUSTED_PROXY" placeholder:"CIDR" group:"Settings:"`
+	Network         []string      `help:"Name of a network, such as 203.0.113.0/24=市民中心一楼大厅: people who log in at a computer by their phone are told it. Several with commas. No place is guessed." env:"YIZHENG_NETWORK" placeholder:"CIDR=NAME" group:"Settings:"`
 	SecurityContact string        `help:"Whom to tell of a weakness, served as /.well-known/security.txt: mailto:ADDRESS, https://… or tel:… Without it there is none." env:"YIZHENG_SECURITY_CONTACT" placeholder:"URI" group:"Settings:"`
 	Drain           time.Duration `help:"How long the node still serves new requests after SIGTERM, while /readyz says that it is going. Make it longer than your load balancer takes to notice. 0: it serves none." env:"YIZHENG_DRAIN" default:"5s" group:"Settings:"`
 	LogLevel        string        `help:"Least level that is logged: debug, info, warn, error." env:"YIZHENG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Settings:"`
@@ -94,6 +97,16 @@ func (l Listening) proxies() ([]netip.Prefix, error) {
 			return nil, texts.Usage("settings.wide", n)
 		}
 		found = append(found, n)
+	}
+	return found, nil
+}
+
+// networks returns the networks that have a name.
+func (l Listening) networks() (scan.Networks, error) {
+	named := slices.DeleteFunc(slices.Clone(l.Network), func(text string) bool { return strings.TrimSpace(text) == "" }) // a variable that is set and empty
+	found, err := scan.ParseNetworks(named)
+	if err != nil {
+		return nil, texts.Usage("usage.of", "--network", err)
 	}
 	return found, nil
 }

@@ -5,6 +5,16 @@ import (
 	"testing"
 )
 
+func TestNetworks(t *testing.T) {
+	got, err := Listening{Network: []string{" 203.0.113.0/24=大厅", ""}}.networks()
+	if err != nil || len(got) != 1 || got[0].Name != "大厅" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := (Listening{Network: []string{"大厅"}}).networks(); err == nil {
+		t.Errorf("a name without a network is %v", got)
+	}
+}
+
 func TestProxies(t *testing.T) {
 	got, err := Listening{TrustedProxy: []string{"10.1.2.3/8", " ::1", "::ffff:192.0.2.1"}}.proxies()
 	if err != nil {

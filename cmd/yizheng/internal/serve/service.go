@@ -95,6 +95,9 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	if err != nil {
 		return err
 	}
+	if c.Outside.Networks, err = c.networks(); err != nil {
+		return err
+	}
 	if c.SecurityContact != "" {
 		if err := api.CheckSecurityContact(c.SecurityContact); err != nil {
 			return texts.Usage("usage.of", "--security-contact", err)

@@ -116,7 +116,7 @@ func TestAttackScanRelayed(t *testing.T) {
 	c := s.scanCode(t, phisher, phisher.Get(s.url+"/licenses"))
 	asked := victim.Get(c.phoneURL())
 	shows(t, asked, 200, "/scan/"+c.code())
-	says(t, asked, "127.0.0.2", "不在同一网络", "网址以", "个人页面")
+	says(t, asked, "127.0.0.2", "不在同一网络", "一字不差", "个人页面")
 	refused := asked.Press("confirm")
 	shows(t, refused, 422, "/scan/"+c.code())
 	says(t, refused, "请勾选确认您本人就在这台电脑前")

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"yizheng.internal/api/problem"
@@ -40,7 +39,7 @@ func (t steps) scanPage(v *Visit) error {
 	v.allow(step.Request.RedirectURI)
 	v.Frame.Quiet = !step.Request.Portal
 	code := v.scanned()
-	view := web.Scan{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Host: hostOf(t.c.Issuer), Back: pageURL(loginPath, step)}
+	view := web.Scan{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Back: pageURL(loginPath, step)}
 	view.Action = view.Back
 	shown, err := t.c.Scans.Shown(v.R.Context(), v.Browser, v.request, code)
 	if errors.Is(err, scan.ErrGone) {
@@ -77,9 +76,3 @@ func (t steps) scanState(v *Visit) error {
 
 // scanned returns the code that the address names.
 func (v *Visit) scanned() oidc.Secret { return oidc.SecretOf(v.R.URL.Query().Get("scan")) }
-
-// hostOf returns the host of the public URL, as browsers show it.
-func hostOf(issuer string) string {
-	_, host, _ := strings.Cut(issuer, "://")
-	return host
-}

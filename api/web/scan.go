@@ -4,7 +4,6 @@ package web
 type Scan struct {
 	Form
 	Asker  *Asker
-	Host   string // of our own site, as the browser shows it
 	Back   string // to the other ways to log in
 	Code   string // empty: the code is gone
 	QR     QR

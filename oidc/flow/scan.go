@@ -42,6 +42,13 @@ func (w Scanned) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 	if !a.scans(p) {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
 	}
+	// If the request was answered meanwhile, as by "cancel" in another tab, nobody is logged in.
+	if err := p.c.Waiting.Reload(ctx, a.Entry); err != nil {
+		return oidc.Step{}, err
+	}
+	if a.IsAnswered() {
+		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
+	}
 	var oldest time.Time
 	if age := a.maxAge(); age != nil && *age > 0 {
 		oldest = time.Now().Add(-seconds(*age))

@@ -121,11 +121,14 @@ func TestScan(t *testing.T) {
 			t.Errorf("events %q, want %q", actions, want)
 		}
 		// The computer's login ends no later than the phone's.
-		for range 12*6 - 1 {
-			time.Sleep(10 * time.Minute)
-			if s.phone.live(t) != s.pc.live(t) {
-				t.Fatal("one of the two is over before the other")
+		for s.phone.live(t) {
+			if !s.pc.live(t) {
+				t.Fatal("the computer's login is over before the phone's")
 			}
+			time.Sleep(10 * time.Minute)
+		}
+		if s.pc.live(t) {
+			t.Error("the computer's login outlives the phone's")
 		}
 	})
 }
@@ -318,6 +321,12 @@ func TestScanPhoneOver(t *testing.T) {
 			})
 			s.did(err)
 		},
+		"its login was itself lent since": func(s *scanning) {
+			next := &scanning{s.t, s.w, s.phone, s.w.browser(), oidc.NewHandle(), oidc.Secret{}}
+			next.phone.session(s.t, s.w.zhang, 1)
+			next.ask(scan.Wish{})
+			next.did(next.read(next.phone), next.confirm(next.phone), next.take(s.phone))
+		},
 		"somebody else logged in there": func(s *scanning) { s.phone.session(s.t, s.w.li, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,7 +339,7 @@ func TestScanPhoneOver(t *testing.T) {
 				if err := s.take(s.pc); !errors.Is(err, scan.ErrGone) || s.pc.Session != (oidc.Secret{}) {
 					t.Errorf("the computer got %v", err)
 				}
-				if e := w.last(); e.Action != journal.ActionLoginScan || e.Result != "phone_session_over" {
+				if e := w.last(); e.Action != journal.ActionLoginScan || e.Result != "phone_session_over" || e.Subject != w.zhang.ID {
 					t.Errorf("the last event is %+v", e)
 				}
 			})

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -91,11 +92,8 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	if _, err := c.terms(); err != nil {
 		return err
 	}
-	proxies, err := c.proxies()
+	proxies, err := c.places()
 	if err != nil {
-		return err
-	}
-	if c.Outside.Networks, err = c.networks(); err != nil {
 		return err
 	}
 	if c.SecurityContact != "" {
@@ -148,6 +146,14 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 		Log: s.Log, Step: s.In.Step,
 	})
 	return err
+}
+
+// places reads what is set of addresses: the networks that have a name, and the proxies.
+func (c *Config) places() (proxies []netip.Prefix, err error) {
+	if c.Outside.Networks, err = c.networks(); err != nil {
+		return nil, err
+	}
+	return c.proxies()
 }
 
 // remind says what an update left to the operator.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -83,6 +84,18 @@ func TestScanLogin(t *testing.T) {
 	other.good("scan-gone", "二维码已失效", "刷新二维码")
 	other.resize(phone)
 	other.good("scan-gone-narrow", "二维码已失效")
+
+	// The code's page in large text, in English, and on a phone's screen.
+	other.resize(pc)
+	other.click("#scan")
+	other.waitFor(".qr")
+	for _, set := range []string{"text=large", "language=en"} {
+		other.open(d.Issuer + "/preferences?" + set + "&to=" + url.QueryEscape(other.at().RequestURI()))
+		other.waitFor(".qr")
+		other.good("scan-asked-" + set)
+	}
+	other.resize(phone)
+	other.good("scan-asked-narrow", "This code is valid for")
 
 	// Without scripts the PC's person says that they confirmed.
 	plain := newBrowser(t, pc)

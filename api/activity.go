@@ -48,6 +48,7 @@ func NewActivity() *Activity {
 			a.sends[d.Sends] = d.Channel
 		}
 	}
+	a.tries[journal.ActionLoginScan] = "scan" // no factor: what the phone's were is counted there
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/pages/enter"
 	"yizheng.internal/api/pages/portal"
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
@@ -73,6 +74,9 @@ func (s *Server) providerRoutes() (err error) {
 // pageRoutes adds the pages that people see, and who is told of a weakness.
 func (s *Server) pageRoutes(texts *web.Pages) {
 	s.site.Mount(s.mux.Handle)
+	if s.c.Identity != nil {
+		enter.New(enter.Config{Site: s.site, Entry: s.c.Entry, Tickets: s.c.Tickets, Web: texts, People: s.people}).Mount(s.mux.Handle)
+	}
 	portal.New(portal.Config{
 		Issuer: s.c.Issuer, Site: s.site, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Consents: s.c.Provider.Consents,
 		Identity: s.c.Identity, Factors: s.c.Factors, Authenticators: s.c.Authenticators, Trail: s.c.Trail, Scans: s.c.Provider.Scans, Clients: s.c.Provider.Clients, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,

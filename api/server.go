@@ -29,6 +29,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/registrar"
@@ -55,6 +56,7 @@ type Config struct {
 	Phones         bool // people log in with their phone; see provider.Config
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
+	Entry          *entry.Service // nil: nobody registers or recovers an account online
 	Trail          *trail.Service
 	Registrar      *registrar.Service // for the API about people; nil: there is none
 	// Ready reports whether requests can be served, or what is missing: for

@@ -227,7 +227,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
 		Limits: c.Limits,
 	})
 	must(err)
@@ -241,12 +241,22 @@ func (s *stage) open(t testing.TB) *node {
 	return n
 }
 
-// everybody is a population register that knows whoever is named.
+// everybody is a population register that knows whoever is named but nobody, and the phones of some.
 type everybody struct{}
 
-func (everybody) Proof(context.Context, string, party.Code) (identity.Proofing, error) {
-	return identity.Proofing{Level: 2, Method: "register_match", Source: "样例人口库", At: time.Now()}, nil
+func (everybody) Proof(_ context.Context, c identity.Claim) (identity.Proofing, error) {
+	if c.Name == nobodysName {
+		return identity.Proofing{}, &identity.Error{Reason: "not_matched"}
+	}
+	phones := map[string]string{alicePhone: sampleName, bobPhone: bobName, carolPhone: carolName, danPhone: danName}
+	return identity.Proofing{Level: 2, Method: "register_match", Source: "样例人口库", At: time.Now(), Phone: phones[c.Phone] == c.Name}, nil
 }
+
+// Two who have no account, and one of whom nobody knows.
+const (
+	danName, danPhone, danCitizen = "样例丁", "+8615400000095", "110101199003074151"
+	nobodysName                   = "样例无"
+)
 
 // phones keep the messages that were sent.
 type phones struct {

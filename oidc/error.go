@@ -44,6 +44,7 @@ const (
 	ReasonRedirectURIInvalid      Reason = "redirect_uri_invalid"
 	ReasonRequestURIGone          Reason = "request_uri_gone"
 	ReasonNoSecondFactor          Reason = "no_second_factor"
+	ReasonPhoneWaits              Reason = "phone_waits"
 	ReasonConsentRefused          Reason = "consent_refused"
 	ReasonHolderChosePaper        Reason = "holder_chose_paper"
 

@@ -114,6 +114,7 @@ var reasons = []Reason{
 	{Back, "hint_mismatch", "Somebody else logged in than whom id_token_hint names: begin again.", ofLogin},
 	{Back, "proofing_too_low", "The person's identity is not proofed well enough: the person has it proofed first.", ofLogin},
 	{Back, "assurance_unreachable", "No login here reaches the assurance that is asked for: ask for a lower one.", ofLogin},
+	{Back, "phone_waits", "The person's phone was changed, or recovered the password, less than a day ago, and they have no other second factor: they come back a day later.", ofLogin},
 	{Back, "no_second_factor", "The person has no second factor: the person sets one up first.", ofLogin},
 	{Back, "cancelled", "The person did not go on: offer the login again.", ofLogin},
 	{Back, "consent_refused", "The person did not agree: go on without.", ofLogin},

@@ -22,7 +22,7 @@ import (
 )
 
 // newGateway returns an SMS gateway on this machine, and what is configured for it.
-func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, SMSConfig) {
+func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, HookConfig) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = nil
@@ -31,7 +31,7 @@ func newGateway(t *testing.T, h http.HandlerFunc) (*httptest.Server, SMSConfig) 
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	return s, SMSConfig{URL: s.URL + "/sms?tenant=1", Secret: oidc.SecretOf("s3cret.of-the-gateway"), Private: true, Roots: roots, Timeout: 2 * time.Second}
+	return s, HookConfig{URL: s.URL + "/sms?tenant=1", Secret: oidc.SecretOf("s3cret.of-the-gateway"), Private: true, Roots: roots, Timeout: 2 * time.Second}
 }
 
 var sampleMessage = notice.Message{Phone: "+8613800138000", Kind: notice.LoginCode, Text: "【一证】验证码 012345,\"\\u0000<&>", Code: "012345"}
@@ -67,7 +67,7 @@ func TestSMS(t *testing.T) {
 }
 
 // saysNothing checks that an error holds nothing that it must not hold.
-func saysNothing(t *testing.T, what string, err error, c SMSConfig) {
+func saysNothing(t *testing.T, what string, err error, c HookConfig) {
 	t.Helper()
 	if err == nil {
 		t.Errorf("%s: no error", what)
@@ -217,19 +217,19 @@ func TestSMSGivenUp(t *testing.T) {
 
 func TestNewSMSRefuses(t *testing.T) {
 	t.Parallel()
-	good := SMSConfig{URL: "https://sms.example/send", Secret: oidc.SecretOf("secret")}
+	good := HookConfig{URL: "https://sms.example/send", Secret: oidc.SecretOf("secret")}
 	if _, err := NewSMS(good); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*SMSConfig){
-		"no URL":            func(c *SMSConfig) { c.URL = "" },
-		"http":              func(c *SMSConfig) { c.URL = "http://sms.example/send" },
-		"another scheme":    func(c *SMSConfig) { c.URL = "file:///etc/passwd" },
-		"no host":           func(c *SMSConfig) { c.URL = "https:///send" },
-		"a user":            func(c *SMSConfig) { c.URL = "https://me:s3cret@sms.example/send" },
-		"no secret":         func(c *SMSConfig) { c.Secret = oidc.Secret{} },
-		"a secret of lines": func(c *SMSConfig) { c.Secret = oidc.SecretOf("a\r\nX-Header: b") },
-		"a negative time":   func(c *SMSConfig) { c.Timeout = -1 },
+	for name, change := range map[string]func(*HookConfig){
+		"no URL":            func(c *HookConfig) { c.URL = "" },
+		"http":              func(c *HookConfig) { c.URL = "http://sms.example/send" },
+		"another scheme":    func(c *HookConfig) { c.URL = "file:///etc/passwd" },
+		"no host":           func(c *HookConfig) { c.URL = "https:///send" },
+		"a user":            func(c *HookConfig) { c.URL = "https://me:s3cret@sms.example/send" },
+		"no secret":         func(c *HookConfig) { c.Secret = oidc.Secret{} },
+		"a secret of lines": func(c *HookConfig) { c.Secret = oidc.SecretOf("a\r\nX-Header: b") },
+		"a negative time":   func(c *HookConfig) { c.Timeout = -1 },
 	} {
 		c := good
 		change(&c)

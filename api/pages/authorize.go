@@ -20,6 +20,9 @@ const (
 	accountPath = "/login/account"
 	consentPath = "/consent"
 	setupPath   = "/setup"
+
+	ForgotPath   = "/forgot"
+	RegisterPath = "/register"
 )
 
 // steps are the pages of a login. Each shows the step that its request is at, and reads the

@@ -33,6 +33,21 @@ func pageURL(path string, step oidc.Step) string {
 	return path + "?" + q.Encode()
 }
 
+// LoginURL returns the address of the login page to which a page for who can't log in leads back.
+func (v *Visit) LoginURL() string {
+	if v.request == (oidc.Secret{}) {
+		return homePath
+	}
+	q := url.Values{"request": {v.request.Reveal()}}
+	if v.client != "" {
+		q.Set("client", v.client)
+	}
+	return loginPath + "?" + q.Encode()
+}
+
+// homePath is where somebody logs in for our own pages.
+const homePath = "/licenses"
+
 // Onward leads to what comes next, or to where a refusal goes.
 func (v *Visit) Onward(step oidc.Step, err error) error {
 	if e, ok := errors.AsType[*oidc.RequestError](err); ok && e.Response != nil {

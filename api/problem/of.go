@@ -66,6 +66,7 @@ var ofRequests = map[oidc.Reason]Problem{
 	oidc.ReasonRedirectURIUnregistered: {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
 	oidc.ReasonRedirectURIInvalid:      {Status: http.StatusBadRequest, Reason: reasonRedirectURI},
 	oidc.ReasonNoSecondFactor:          {Status: http.StatusForbidden, Reason: string(oidc.ReasonNoSecondFactor)},
+	oidc.ReasonPhoneWaits:              {Status: http.StatusForbidden, Reason: string(oidc.ReasonPhoneWaits)},
 	oidc.ReasonRequestURIGone:          {Status: http.StatusGone, Reason: reasonGone},
 }
 

@@ -37,6 +37,8 @@ type Login struct {
 	ByPhone  bool   // that is what the page shows first, and what Problem is about
 	Phone    string // as typed
 	Username string
+	Forgot   string // the page for who forgot the password
+	Register string // the page for who has no account
 	Passkey  string // options for the browser; empty: nobody logs in with a passkey
 	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
 	Wait     int    // seconds until the next try

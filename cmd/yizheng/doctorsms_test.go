@@ -59,6 +59,12 @@ func TestDoctorLooksAtTheGateway(t *testing.T) {
 		{204, anchors, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret}, `fail  sms .*private network`},
 		{204, os.DevNull, []string{"--sms-url", g.URL + "/send", "--sms-secret-file", secret, "--sms-private"}, `fail  sms .*asking the SMS gateway`},
 		{204, anchors, []string{"--sms-url", away, "--sms-secret-file", secret, "--sms-private"}, `fail  sms .*asking the SMS gateway`},
+		{0, anchors, nil, `ok    proofing .*no proofing system is set`},
+		{405, anchors, []string{"--proofing-url", g.URL + "/proof", "--proofing-secret-file", secret, "--proofing-private"}, `ok    proofing .*answers \(status 405\)\. It is asked about nobody`},
+		{404, anchors, []string{"--proofing-url", g.URL + "/proof", "--proofing-secret-file", secret, "--proofing-private"}, `warn  proofing .*status 404`},
+		{204, anchors, []string{"--proofing-url", g.URL + "/proof", "--proofing-secret-file", other, "--proofing-private"}, `fail  proofing .*refuses the secret`},
+		{204, anchors, []string{"--proofing-url", g.URL + "/proof", "--proofing-secret-file", secret}, `fail  proofing .*private network`},
+		{204, anchors, []string{"--proofing-url", away, "--proofing-secret-file", secret, "--proofing-private"}, `fail  proofing .*asking the proofing system`},
 		{204, anchors, []string{"--sms-url", "http://x.example/", "--sms-secret-file", secret}, `fail  sms .*https://`},
 	} {
 		status.Store(int64(c.status))

@@ -294,7 +294,7 @@ var rules = withIdentity(map[string]rule{
 	"storage/storagetest/upkeep":     {ours: slices.Concat(domains, suites("grants", "ledger", "licenses", "provider", "suite"), []string{"storage/retention"})},
 	"storage/storagetest":            {ours: slices.Concat(domains, suites("catalog", "grants", "identities", "ledger", "provider", "suite"))},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
@@ -333,6 +333,9 @@ var rules = withIdentity(map[string]rule{
 	"api/pages": {
 		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/scan", "oidc/session"},
 	},
+	"api/pages/enter": {
+		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password", "oidc/identity/phonecode"},
+	},
 	"api/pages/portal": {
 		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/scan", "oidc/session"},
 	},
@@ -346,8 +349,9 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"golang.org/x/time"},
 	},
 	"api/outbound": {
-		ours:   []string{"oidc", "oidc/identity/notice"},
-		others: []string{"github.com/go-json-experiment/json"},
+		ours:     []string{"oidc", "oidc/identity", "oidc/identity/notice", "signing/strictjson"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"license/party"},
 	},
 	"api/web": {
 		others:     []string{"github.com/piglig/go-qr"},

@@ -12,6 +12,7 @@ type serveCmd struct {
 	install.Settings
 	install.Ephemeral
 	install.Messaging
+	install.Proofing
 	serve.Listening
 	serve.Keeping
 }
@@ -26,9 +27,13 @@ func (c *serveCmd) Run(p *command.Process) error {
 	if sender == nil {
 		log.Warn("no SMS gateway is set (--sms-url): nobody gets a code, so there is no second factor, and no license is released in a login")
 	}
+	proofer, err := c.Proofer()
+	if err != nil {
+		return err
+	}
 	s, err := serve.Start(p.Ctx, serve.Config{
 		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
-		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay}, Unknown: p.Unknown, Log: log,
+		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {
 		return err

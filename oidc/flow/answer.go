@@ -244,7 +244,7 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if err := p.stepUp(ctx, a, proof); err != nil {
 		return oidc.Step{}, err
 	}
-	if proof == byPassword {
+	if proof.Factor == factor.Password {
 		checked := identity.Account{ID: a.login.About.Account, Password: identity.PasswordHash{Set: a.login.State.Password}}
 		a.knowDevice(ctx, p, checked, p.c.Factors.DeviceToken)
 	}

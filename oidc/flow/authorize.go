@@ -348,7 +348,11 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	case need > factor.All().Most():
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
 	}
-	if a.further = factor.All().Further(l.About.Factors, l.State.Factors, max(need, r.Strength)); len(a.further) == 0 {
+	a.further = factor.All().Further(l.About.Factors, l.State.Can, max(need, r.Strength))
+	switch {
+	case len(a.further) == 0 && l.State.Waits:
+		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+	case len(a.further) == 0:
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
 	}
 	return oidc.StepSecondFactor, nil

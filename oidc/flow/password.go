@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -33,7 +34,7 @@ func (w Password) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	return p.logIn(ctx, a, account, byPassword, false)
+	return p.logIn(ctx, a, account, w.proves(account), false)
 }
 
 func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Account, error) {
@@ -44,14 +45,17 @@ func (w Password) check(ctx context.Context, p *Service, a *asking) (identity.Ac
 	})
 }
 
-func (Password) proves() factor.Proof { return byPassword }
+func (Password) proves(account identity.Account) factor.Proof {
+	return factor.PasswordProof(account, time.Now())
+}
 
 // login is an answer that logs somebody in, and does so again if its form is sent twice.
 type login interface {
 	Answer
 	// check returns the account that the answer logs in to.
 	check(ctx context.Context, p *Service, a *asking) (identity.Account, error)
-	proves() factor.Proof
+	// proves returns what it proves about that account.
+	proves(account identity.Account) factor.Proof
 }
 
 // repeat takes a login form whose request was answered just now, most likely by the same
@@ -68,7 +72,7 @@ func repeat(ctx context.Context, p *Service, a *asking, w login, genuine bool) (
 		if err != nil {
 			return oidc.Step{}, gone
 		}
-		return sameLogin(ctx, p, a, account, w.proves())
+		return sameLogin(ctx, p, a, account, w.proves(account))
 	}
 	return p.answerTwice(ctx, a)
 }
@@ -109,7 +113,7 @@ func (c Confirmation) take(ctx context.Context, p *Service, a *asking) (oidc.Ste
 	} else if err != nil {
 		return oidc.Step{}, err
 	}
-	return p.logIn(ctx, a, account, byPassword, true)
+	return p.logIn(ctx, a, account, factor.PasswordProof(account, time.Now()), true)
 }
 
 // logIn begins a session for somebody who gave a first proof, such as the right password; confirmed
@@ -123,7 +127,7 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 		return oidc.Step{}, err
 	}
 	if a.IsAnswered() {
-		if confirmed || proof != byPassword && proof != byPhone {
+		if confirmed || proof.Factor != factor.Password && proof != byPhone {
 			return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
 		}
 		return sameLogin(ctx, p, a, account, proof)
@@ -169,7 +173,7 @@ func (a *asking) knowDevice(ctx context.Context, p *Service, account identity.Ac
 }
 
 // What a right password proves, and what the right code of a challenge or of a phone proves.
-var byPassword, byPhone = factor.Proof{Factor: factor.Password}, factor.Proof{Factor: factor.PhoneCode}
+var byPhone = factor.Proof{Factor: factor.PhoneCode}
 
 // cookieFor returns the session cookie for a login. It is derived from the request's seed, so
 // that a form that is sent twice gets the same cookie, in whatever order the answers arrive.

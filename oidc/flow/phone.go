@@ -97,8 +97,8 @@ func (w PhonePerson) check(ctx context.Context, p *Service, a *asking) (identity
 	return p.c.Phones.Identify(ctx, a.phone(w.Phone), w.Question, w.Name, w.Ending)
 }
 
-func (PhoneCode) proves() factor.Proof   { return byPhone }
-func (PhonePerson) proves() factor.Proof { return byPhone }
+func (PhoneCode) proves(identity.Account) factor.Proof   { return byPhone }
+func (PhonePerson) proves(identity.Account) factor.Proof { return byPhone }
 
 // errNoPhones refuses forms that no page of ours has.
 var errNoPhones = &identity.Error{Reason: identity.ReasonCodeExpired, Detail: "Nobody logs in with a phone here."}

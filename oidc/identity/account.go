@@ -17,6 +17,8 @@ type Proofing struct {
 	Method string    `json:"method,omitempty"` // such as register_match or in_person
 	Source string    `json:"source,omitempty"` // who said so
 	At     time.Time `json:"at,omitzero"`
+	// Phone says that the source holds the phone for the person's, and not only name and number.
+	Phone bool `json:"phone,omitzero"`
 	// Evidence says on what the level rests, where it was changed; else empty.
 	Evidence string `json:"evidence,omitempty"`
 }
@@ -45,7 +47,10 @@ type Account struct {
 	Handle []byte `json:"handle,omitempty"`
 	// PhoneProved is when it was proved last that the person has the phone. Zero: never here.
 	PhoneProved time.Time `json:"phone_proved,omitzero"`
-	Barred      time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
+	// PhoneWaits is until when the phone is no second factor beside the password: it is new, or the password
+	// was set by who had nothing else.
+	PhoneWaits time.Time `json:"phone_waits,omitzero"`
+	Barred     time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
 	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
 	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`
@@ -67,6 +72,9 @@ func (a *Account) PhoneVerified() bool {
 	said := a.Origin() != "" || a.Proofing.Method == MethodImport
 	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
 }
+
+// Waits reports whether the account's phone is no second factor beside the password yet.
+func (a *Account) Waits(now time.Time) bool { return a.Phone != "" && now.Before(a.PhoneWaits) }
 
 // Origin returns the source of whose record the account was made, or "" if it was opened here.
 func (a *Account) Origin() string {
@@ -216,6 +224,7 @@ func (p PasswordHash) IsZero() bool { return p.Algorithm == "" }
 type SetupTicket struct {
 	Sum     []byte    `json:"sum"` // SHA-256 of the ticket
 	Expires time.Time `json:"expires"`
+	Phone   bool      `json:"phone,omitzero"` // it was given to who proved nothing but the account's phone, and who they are
 }
 
 // AccountRecord is an account as a store keeps it.

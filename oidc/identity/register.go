@@ -15,6 +15,7 @@ import (
 type Registration struct {
 	Name      string
 	Code      party.Code // such as a citizen number 公民身份号码
+	NoCode    bool       // nobody confirmed a number: the person is registered without one, up to level 1
 	LoginName string     // may be empty
 	Phone     string     // may be empty
 	Password  string     // may be empty: then a setup ticket is needed
@@ -80,14 +81,12 @@ func (r Registration) Checked() (Registration, error) {
 	if r.Name, err = party.ParseName(r.Name); err != nil {
 		return r, &Error{Reason: "name_invalid", Detail: "a name has 1 to 200 visible characters: " + err.Error(), Err: err}
 	}
-	if r.Code, err = party.ParseCode(r.Code.Type, r.Code.Value); err != nil {
-		return r, &Error{Reason: "code_invalid", Detail: "not a number of that type: " + err.Error(), Err: err}
-	}
-	if r.Code.Type.Class() != party.Person {
-		return r, &Error{Reason: "code_invalid", Detail: "that is an organization's code: accounts are persons'"}
-	}
-	if born, ok := r.Code.BirthDate(); ok && born.After(party.DateOf(time.Now())) {
-		return r, &Error{Reason: "code_invalid", Detail: "the birth date in the number is in the future"}
+	if r.NoCode {
+		if r.Code != (party.Code{}) || r.Proofing == nil || r.Proofing.Level > 1 {
+			return r, errors.New("registering a person without a number: the proofing says more")
+		}
+	} else if r.Code, err = checkCode(r.Code); err != nil {
+		return r, err
 	}
 	if r.LoginName != "" {
 		if r.LoginName, err = parseLoginName(r.LoginName); err != nil {
@@ -102,6 +101,21 @@ func (r Registration) Checked() (Registration, error) {
 	return r, nil
 }
 
+// checkCode returns a person's number in the form in which it is stored.
+func checkCode(c party.Code) (party.Code, error) {
+	c, err := party.ParseCode(c.Type, c.Value)
+	if err != nil {
+		return c, &Error{Reason: "code_invalid", Detail: "not a number of that type: " + err.Error(), Err: err}
+	}
+	if c.Type.Class() != party.Person {
+		return c, &Error{Reason: "code_invalid", Detail: "that is an organization's code: accounts are persons'"}
+	}
+	if born, ok := c.BirthDate(); ok && born.After(party.DateOf(time.Now())) {
+		return c, &Error{Reason: "code_invalid", Detail: "the birth date in the number is in the future"}
+	}
+	return c, nil
+}
+
 // proof returns the evidence that there is such a person.
 func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err error) {
 	switch {
@@ -110,7 +124,7 @@ func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err er
 	case s.c.Proofer == nil:
 		return Proofing{}, &Error{Reason: "no_proofing", Detail: "no register is connected that could confirm who somebody is"}
 	default:
-		if p, err = s.c.Proofer.Proof(ctx, r.Name, r.Code); err != nil {
+		if p, err = s.c.Proofer.Proof(ctx, Claim{Name: r.Name, Code: r.Code, Phone: r.Phone}); err != nil {
 			return Proofing{}, fmt.Errorf("proofing a person: %w", err)
 		}
 	}
@@ -126,7 +140,10 @@ func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err er
 // partyOf returns the party to which a code leads, or makes it. It refuses a party that
 // isn't a person of that name.
 func (s *Service) partyOf(ctx context.Context, r Registration, source string, now time.Time) (Party, error) {
-	p, err := s.findParty(ctx, r)
+	p, err := Party{}, ErrNotFound
+	if !r.NoCode {
+		p, err = s.findParty(ctx, r)
+	}
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return p, finding(err)
 	}
@@ -146,10 +163,11 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 
 // party returns the person as a party that isn't stored yet.
 func (r Registration) party(source string, now time.Time) Party {
-	return Party{
-		ID: NewID(), Kind: Person, Name: r.Name, Codes: []PartyCode{{Code: r.Code, Source: source}},
-		Created: now, Updated: now, Revision: 1,
+	p := Party{ID: NewID(), Kind: Person, Name: r.Name, Created: now, Updated: now, Revision: 1}
+	if !r.NoCode {
+		p.Codes = []PartyCode{{Code: r.Code, Source: source}}
 	}
+	return p
 }
 
 // findParty returns the party to which the code leads, or ErrNotFound. It refuses a party that
@@ -167,7 +185,7 @@ func (s *Service) findParty(ctx context.Context, r Registration) (Party, error) 
 	if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here isn't trusted
 		return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
 	}
-	if err == nil && !(p.Kind == Person && p.named(r.Name)) {
+	if err == nil && !(p.Kind == Person && p.Named(r.Name)) {
 		err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
 	}
 	return p, err
@@ -180,8 +198,8 @@ func finding(err error) error {
 	return fmt.Errorf("finding or making a party: %w", err)
 }
 
-// named reports whether the party has or had that name.
-func (p Party) named(name string) bool {
+// Named reports whether the party has or had that name.
+func (p Party) Named(name string) bool {
 	key := party.NameKey(name)
 	return key == party.NameKey(p.Name) || slices.ContainsFunc(p.FormerNames, func(former string) bool { return key == party.NameKey(former) })
 }

@@ -272,3 +272,21 @@ func TestAlteredAccount(t *testing.T) {
 		}
 	})
 }
+
+// Without a number nobody is registered to more than level 1: what a level says is whose number it is.
+func TestRegisterWithoutNumber(t *testing.T) {
+	w := identitytest.NewWorld(t)
+	for level, ok := range map[int]bool{0: true, 1: true, 2: false} {
+		a, p, err := w.Register(t.Context(), identity.Registration{Name: "李建国", NoCode: true, Proofing: &identity.Proofing{Level: level, Method: "self"}})
+		if (err == nil) != ok || ok && (len(p.Codes) != 0 || a.Proofing.Level != level || a.Party != p.ID) {
+			t.Errorf("level %d: %+v, %+v, %v", level, a, p, err)
+		}
+	}
+	for what, r := range map[string]identity.Registration{
+		"without a proofing": {Name: "李建国", NoCode: true}, "with a number": {Name: "李建国", NoCode: true, Code: identitytest.LiCode, Proofing: &identity.Proofing{}},
+	} {
+		if _, _, err := w.Register(t.Context(), r); err == nil {
+			t.Errorf("%s: registered", what)
+		}
+	}
+}

@@ -42,11 +42,18 @@ type Passwords interface {
 	Blank() PasswordHash
 }
 
+// Claim is who somebody says they are.
+type Claim struct {
+	Name  string
+	Code  party.Code
+	Phone string // E.164; empty: it isn't asked about
+}
+
 // IdentityProofer checks a claimed identity against a register.
 type IdentityProofer interface {
 	// Proof returns the evidence that there is such a person, or an *Error with the reason
 	// not_matched. Any other error means that the register doesn't answer.
-	Proof(ctx context.Context, name string, code party.Code) (Proofing, error)
+	Proof(ctx context.Context, c Claim) (Proofing, error)
 }
 
 // Service has the rules of who somebody is. Safe for concurrent use.
@@ -180,6 +187,9 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 			}
 			if former = a.Phone; former != phone {
 				a.Phone, a.PhoneProved = phone, time.Time{}
+				if former != "" { // whoever talked somebody into the change doesn't log in with both at once
+					a.PhoneWaits = time.Now().UTC().Add(PhoneWait)
+				}
 				a.Secure(time.Now())
 			}
 			return nil
@@ -191,6 +201,10 @@ func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string)
 	})
 	return a, former, err
 }
+
+// PhoneWait is how long a new phone, or one with which the password was recovered, is no second factor
+// beside the password: as long as its owner may take to find that a SIM card was swapped.
+const PhoneWait = 24 * time.Hour
 
 // changeTries is how many times a change is tried when other changes keep coming first.
 const changeTries = 5

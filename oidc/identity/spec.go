@@ -24,6 +24,7 @@ const (
 	ReasonCodeWrong      Reason = "code_wrong"
 	ReasonCodeExpired    Reason = "code_expired"
 	ReasonNoPhone        Reason = "no_phone"
+	ReasonPhoneWaits     Reason = "phone_waits"      // the phone is no second factor yet
 	ReasonNoSecondFactor Reason = "no_second_factor" // this installation has no second factor
 	ReasonTooManyCodes   Reason = "too_many_codes"
 	ReasonTooManyTries   Reason = "too_many_tries"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/fresh"
@@ -16,7 +17,8 @@ type AccountState struct {
 	identity.Standing
 	Party    string
 	Proofing int
-	Factors  []factor.Name // factors that the account can be asked for
+	Can      []factor.Proof // the strongest that the account's owner can prove now, of each factor
+	Waits    bool           // the phone is no second factor yet; see [identity.Account].PhoneWaits
 }
 
 const maxCachedAccounts = 16384
@@ -30,7 +32,8 @@ func (c *Config) readAccount(ctx context.Context, id string) (AccountState, erro
 	if err != nil {
 		return AccountState{}, oidc.Unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
-	return AccountState{a.Standing(), a.Party, a.Proofing.Level, factor.All().Of(a)}, nil
+	now := time.Now()
+	return AccountState{a.Standing(), a.Party, a.Proofing.Level, factor.All().Best(a, now), a.Waits(now)}, nil
 }
 
 // Account returns an account's state, at most 2 seconds old.

@@ -50,7 +50,7 @@ func (p *Portal) changePassword(v *pages.Visit, who oidc.Session) error {
 	} else if err != nil {
 		return err
 	}
-	cookie, err := p.c.Sessions.PasswordChanged(ctx, v.Browser, account, factor.Proof{Factor: factor.Password})
+	cookie, err := p.c.Sessions.PasswordChanged(ctx, v.Browser, account, factor.PasswordProof(account, time.Now()))
 	if errors.Is(err, oidc.ErrNoSession) { // as by another tab of this browser, just now
 		v.DropSession()
 		v.Notify("password_set")

@@ -87,12 +87,12 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("GET /records", p.private(needs{assurance: seesLicenses}, "records", p.inTurn(p.recordsPage)))
 	handle("GET /grants", p.private(needs{assurance: seesLicenses}, "grants", p.inTurn(p.grantsPage)))
 	handle("POST /grants", p.private(needs{assurance: seesLicenses}, "grants", p.withdraw))
-	handle("GET /sessions", p.private(needs{assurance: seesSessions}, "security", p.sessionsPage))
-	handle("POST /sessions", p.private(needs{assurance: seesSessions}, "security", p.endSession))
-	handle("GET "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.servicesPage))
-	handle("POST "+servicesPath, p.private(needs{assurance: seesSessions}, "security", p.endService))
-	handle("GET "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.passwordPage))
-	handle("POST "+passwordPath, p.private(needs{assurance: changesPassword, back: securityPath}, "security", p.changePassword))
+	handle("GET /sessions", p.private(needs{least: isLoggedIn}, "security", p.sessionsPage))
+	handle("POST /sessions", p.private(needs{least: isLoggedIn}, "security", p.endSession))
+	handle("GET "+servicesPath, p.private(needs{least: isLoggedIn}, "security", p.servicesPage))
+	handle("POST "+servicesPath, p.private(needs{least: isLoggedIn}, "security", p.endService))
+	handle("GET "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.passwordPage))
+	handle("POST "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
 	scans{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
@@ -101,17 +101,18 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 // Assurance that pages of ours need: licenses, and who read them, that of two
 // factors, and so does another password; the rest that of one.
 const (
-	seesLicenses    = 2
-	seesSessions    = 1
-	changesPassword = 2
+	seesLicenses = 2 // with an identity that is proofed so well
+	isLoggedIn   = 1 // with whatever identity
+	changesLogin = 2 // likewise
 )
 
 // needs says who may see a page.
 type needs struct {
 	assurance factor.Assurance
-	strongest bool          // with the strongest that the account has (NIST SP 800-63B-4 section 4.1.2)
-	age       time.Duration // how long ago they logged in at the most, at this browser itself; 0: it doesn't matter
-	back      string        // as of [flow.Page]
+	least     factor.Assurance // how strong the login is at least, however well they were proofed
+	strongest bool             // with the strongest that the account has (NIST SP 800-63B-4 section 4.1.2)
+	age       time.Duration    // how long ago they logged in at the most, at this browser itself; 0: it doesn't matter
+	back      string           // as of [flow.Page]
 }
 
 func (n needs) metBy(who oidc.Session) bool {
@@ -121,9 +122,9 @@ func (n needs) metBy(who oidc.Session) bool {
 // strength returns how strong the proofs of somebody's login must be.
 func (n needs) strength(who oidc.Session) factor.Assurance {
 	if !n.strongest {
-		return 0
+		return n.least
 	}
-	return who.Reach
+	return max(n.least, who.Reach)
 }
 
 // private is page for somebody who is logged in as it needs. Whoever isn't logs in first, and

@@ -40,9 +40,9 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	private := func(pattern string, n needs, h func(v *pages.Visit, who oidc.Session) error) {
 		handle(pattern, s.p.private(n, "security", h))
 	}
-	private("GET "+securityPath, needs{assurance: seesSessions, back: securityPath}, s.page)
+	private("GET "+securityPath, needs{least: isLoggedIn, back: securityPath}, s.page)
 	private("POST "+securityPath, changes(freshForm), s.change)
-	private("GET "+trailPath, needs{assurance: seesSessions, back: securityPath}, s.p.inTurn(s.trailPage))
+	private("GET "+trailPath, needs{least: isLoggedIn, back: securityPath}, s.p.inTurn(s.trailPage))
 	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
 	private("POST "+passkeyPath, changes(freshForm), s.addPasskey)
 	private("GET "+appPath, changes(freshPage), s.appPage)
@@ -54,7 +54,7 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 
 // changes is what it needs to change how somebody logs in.
 func changes(age time.Duration) needs {
-	return needs{assurance: changesPassword, strongest: true, age: age, back: securityPath}
+	return needs{least: changesLogin, strongest: true, age: age, back: securityPath}
 }
 
 // owner is who is logged in, as they change their authenticators.

@@ -325,7 +325,11 @@ func (s *Service) change(ctx context.Context, o Owner, action journal.Action, do
 // passkey of its own beside one that can't be, or removes that.
 func (s *Service) changeStrongly(ctx context.Context, o Owner, action journal.Action, do func(*identity.Account) error) (identity.Account, error) {
 	return s.change(ctx, o, action, func(a *identity.Account) error {
-		if all := factor.All(); o.Strength < all.Reach(all.Of(*a)) {
+		all, now := factor.All(), time.Now()
+		switch most := all.Strength(all.Best(*a, now)); {
+		case o.Strength < 2 && a.Waits(now):
+			return &identity.Error{Reason: identity.ReasonPhoneWaits, Detail: "The phone is new, or the password was recovered with it. Come back a day after that, or log in with a passkey or an app."}
+		case o.Strength < most:
 			return &identity.Error{Reason: "stronger_login", Detail: "The account has something safer to log in with. Log in with that first."}
 		}
 		return do(a)

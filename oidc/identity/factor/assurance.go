@@ -3,6 +3,9 @@ package factor
 import (
 	"slices"
 	"strings"
+	"time"
+
+	"yizheng.internal/oidc/identity"
 )
 
 // Assurance says how sure it is who logged in, 0 to 3: the lesser of the level to which the
@@ -120,15 +123,37 @@ func (ds Definitions) Assurance(proofing int, proofs []Proof) Assurance {
 	return min(Assurance(proofing), ds.Strength(proofs))
 }
 
-// Further returns those of the factors in has, each of which would raise a login with these
+// Further returns the factors of those proofs in can, each of which would raise a login with these
 // proofs to the strength need.
-func (ds Definitions) Further(proofs []Proof, has []Name, need Assurance) (names []Name) {
-	for _, n := range has {
-		if ds.Strength(append(slices.Clone(proofs), ds.best(n))) >= need {
-			names = append(names, n)
+func (ds Definitions) Further(proofs, can []Proof, need Assurance) (names []Name) {
+	for _, p := range can {
+		if ds.Strength(append(slices.Clone(proofs), p)) >= need {
+			names = append(names, p.Factor)
 		}
 	}
 	return names
+}
+
+// Best returns the strongest proof that an account's owner can give now of each factor that the account has.
+func (ds Definitions) Best(a identity.Account, now time.Time) (can []Proof) {
+	for _, n := range ds.Of(a) {
+		if n == Password {
+			can = append(can, PasswordProof(a, now))
+			continue
+		}
+		can = append(can, ds.best(n))
+	}
+	return can
+}
+
+// PasswordProof returns what an account's right password proves now. While the phone waits, it proves no
+// more beside a code than the phone does: see [identity.Account].PhoneWaits.
+func PasswordProof(a identity.Account, now time.Time) Proof {
+	p := Proof{Factor: Password}
+	if a.Waits(now) {
+		p.Phone = accountPhone
+	}
+	return p
 }
 
 // best returns the strongest possible proof of a factor.
@@ -137,22 +162,13 @@ func (ds Definitions) best(n Name) Proof {
 	return Proof{Factor: n, Verified: d.Verified > nothing}
 }
 
-// Reach returns the strength of a login with all the factors in has.
-func (ds Definitions) Reach(has []Name) Assurance {
-	var proofs []Proof
-	for _, n := range has {
-		proofs = append(proofs, ds.best(n))
-	}
-	return ds.Strength(proofs)
-}
-
 // Most returns the highest assurance that a login can reach with all these factors.
 func (ds Definitions) Most() Assurance {
-	var all []Name
+	var all []Proof
 	for _, d := range ds {
-		all = append(all, d.Name)
+		all = append(all, ds.best(d.Name))
 	}
-	return ds.Reach(all)
+	return ds.Strength(all)
 }
 
 // Relay returns proofs as another device has them that borrows them: each marked as relayed.

@@ -2,6 +2,7 @@ package factor
 
 import (
 	"context"
+	"time"
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
@@ -36,9 +37,9 @@ func (p *passwords) Begin(context.Context, Login) (Begun, error) { return Begun{
 // Finish implements [Factor]. Tries are counted and limited in the same way as those of a login.
 // *Error: wrong_password, too_many_tries, busy, unavailable.
 func (p *passwords) Finish(ctx context.Context, l Login, text string) (Proof, error) {
-	_, err := p.owner(ctx, Attempt{Password: text, Device: l.Device, Address: l.Address, RequestID: l.RequestID}, l.Account)
+	a, err := p.owner(ctx, Attempt{Password: text, Device: l.Device, Address: l.Address, RequestID: l.RequestID}, l.Account)
 	if err := p.proved(ctx, l, journal.ActionLogin, err); err != nil {
 		return Proof{}, err
 	}
-	return Proof{Factor: Password}, nil
+	return PasswordProof(a, time.Now()), nil
 }

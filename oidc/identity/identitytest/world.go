@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/passkey/passkeytest"
@@ -128,8 +129,8 @@ func (s *Messages) Last(t testing.TB) notice.Message {
 // register is an IdentityProofer that knows some people by name.
 type register map[string]party.Code
 
-func (r register) Proof(_ context.Context, name string, code party.Code) (identity.Proofing, error) {
-	if r[name] != code {
+func (r register) Proof(_ context.Context, c identity.Claim) (identity.Proofing, error) {
+	if r[c.Name] != c.Code {
 		return identity.Proofing{}, &identity.Error{Reason: "not_matched", Detail: "no such person"}
 	}
 	return identity.Proofing{Level: 2, Method: "register_match", Source: "样例人口库"}, nil
@@ -144,6 +145,7 @@ type Node struct {
 	*Factors
 	*password.Tickets
 	Phones         *phonecode.Service // nil without a Sender
+	Entry          *entry.Service     // likewise
 	Authenticators *authenticator.Service
 	Hash           *password.Hasher
 	Vault          *vault.Vault
@@ -211,7 +213,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Node{p.Service, p.Factors, p.Tickets, p.Phones, p.Authenticators, p.Passwords, vault}
+	return &Node{p.Service, p.Factors, p.Tickets, p.Phones, p.Entry, p.Authenticators, p.Passwords, vault}
 }
 
 // At returns the same world with another node, which has another cost of hashes.

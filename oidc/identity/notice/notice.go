@@ -39,6 +39,7 @@ const (
 	LoginCode  Kind = "login_code"  // it confirms a login
 	DeviceCode Kind = "device_code" // it confirms a login on an unknown device, after many tries
 	PhoneCode  Kind = "phone_code"  // it logs in, without a password
+	EntryCode  Kind = "entry_code"  // it registers, or recovers an account
 )
 
 // Kinds of messages that tell people what was done with their account.
@@ -74,6 +75,10 @@ var texts = map[Kind][2]string{
 	PhoneCode: {
 		"【一证】您正在登录，验证码 #，5 分钟内有效。凭验证码即可登录，请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
 		"[Yizheng] # is your login code. It is good for 5 minutes. Whoever has it can log in as you: tell it to nobody; our staff never ask for it. If you aren't logging in, ignore this message.",
+	},
+	EntryCode: {
+		"【一证】您正在注册账号或找回密码，验证码 #，5 分钟内有效。请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
+		"[Yizheng] # is your code to register or to set a new password. It is good for 5 minutes. Tell it to nobody; our staff never ask for it. If it isn't you who asks, ignore this message.",
 	},
 	PasswordChanged: {
 		"【一证】您的账号密码已修改，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",

@@ -41,16 +41,29 @@ func NewTickets(c TicketConfig) *Tickets { return &Tickets{c} }
 // minutes, and returns it. Any earlier ticket of the account ends. Only the ticket's hash is
 // stored. ErrNotFound if there is no such account.
 func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (string, error) {
+	return t.ticket(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), identity.SetupTicket{})
+}
+
+// RecoveryTicket is SetupTicket for the account's owner, who proved nothing but who they are and the phone:
+// for a day after the password is set with it, the phone is no second factor beside that.
+func (t *Tickets) RecoveryTicket(ctx context.Context, account, requestID string) (string, error) {
+	return t.ticket(ctx, identity.Did(account, journal.ActionTicketCreate, account, requestID, ""), identity.SetupTicket{Phone: true})
+}
+
+// ticket makes a ticket for the subject of a fact.
+func (t *Tickets) ticket(ctx context.Context, f journal.Fact, made identity.SetupTicket) (string, error) {
+	account := f.Subject
 	secret := make([]byte, ticketSecret)
 	rand.Read(secret)
 	text := base64.RawURLEncoding.EncodeToString(secret)
 	sum := sha256.Sum256([]byte(text))
-	err := t.c.Journal.Change(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), func() error {
+	err := t.c.Journal.Change(ctx, f, func() error {
 		_, err := t.c.People.Change(ctx, account, func(a *identity.Account) error {
 			if a.Closed.Kind != "" {
 				return &identity.Error{Reason: identity.ReasonClosed, Detail: "the account was closed: open it again first"}
 			}
-			a.Setup = identity.SetupTicket{Sum: sum[:], Expires: time.Now().Add(TicketLife).UTC()}
+			made.Sum, made.Expires = sum[:], time.Now().Add(TicketLife).UTC()
+			a.Setup = made
 			return nil
 		})
 		return err
@@ -120,6 +133,9 @@ func (t *Tickets) SetPassword(ctx context.Context, ticket, password, language, r
 				return err
 			}
 			hash.Set = time.Now().UTC() // not earlier, so that logins with the old password meanwhile end, too
+			if a.Setup.Phone {
+				a.PhoneWaits = hash.Set.Add(identity.PhoneWait)
+			}
 			a.Password, a.Setup = hash, identity.SetupTicket{}
 			return nil
 		})

@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
@@ -44,6 +45,7 @@ type People struct {
 	*identity.Service                        // parties and accounts
 	Factors           *factor.Service        // checks what people log in with
 	Phones            *phonecode.Service     // logs people in with their phone; nil without a Sender
+	Entry             *entry.Service         // lets people in who can't log in; nil without a Sender
 	Authenticators    *authenticator.Service // adds, names and removes them
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
@@ -80,16 +82,6 @@ func New(c Config) (*People, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Sender != nil {
-		counters := tries.New(c.Ephemeral, c.Vault, log)
-		p.Phones, err = phonecode.New(phonecode.Config{
-			People: p.Service, Tries: counters, Codes: onetime.New(counters, c.Ephemeral, c.Vault, log), Vault: c.Vault, Sender: c.Sender,
-			Journal: c.Journal, Log: log, PerDay: c.SMSPerDay, Prove: p.Factors.ProvePhone,
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
 	p.Authenticators, err = authenticator.New(authenticator.Config{
 		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Passkeys: passkeys, Journal: c.Journal,
 	})
@@ -97,6 +89,11 @@ func New(c Config) (*People, error) {
 		return nil, err
 	}
 	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Notices: notices, Journal: c.Journal})
+	if c.Sender != nil {
+		if err := p.byPhone(&c, notices, log); err != nil {
+			return nil, err
+		}
+	}
 	if c.Events != nil {
 		if p.Trail, err = trail.New(trail.Config{Events: c.Events, Log: log}); err != nil {
 			return nil, err
@@ -117,5 +114,22 @@ func (p *People) takeIn(c *Config) (err error) {
 		return err
 	}
 	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal})
+	return err
+}
+
+// byPhone adds what begins with a code that is sent to a phone.
+func (p *People) byPhone(c *Config, notices *notice.Notices, log *slog.Logger) (err error) {
+	counters := tries.New(c.Ephemeral, c.Vault, log)
+	p.Phones, err = phonecode.New(phonecode.Config{
+		People: p.Service, Tries: counters, Codes: onetime.New(counters, c.Ephemeral, c.Vault, log), Vault: c.Vault, Sender: c.Sender,
+		Journal: c.Journal, Log: log, PerDay: c.SMSPerDay, Prove: p.Factors.ProvePhone,
+	})
+	if err != nil {
+		return err
+	}
+	p.Entry, err = entry.New(entry.Config{
+		People: p.Service, Phones: p.Phones, Tickets: p.Tickets, Tries: counters, Notices: notices,
+		Proofer: c.Proofer, Prove: p.Factors.ProvePhone, Journal: c.Journal, Log: log,
+	})
 	return err
 }

@@ -64,7 +64,10 @@ func New(c Config) (*Service, error) {
 
 // Attempt is a login with a phone, at any of its steps.
 type Attempt struct {
-	Phone     string // as typed
+	Phone string // as typed
+	// Kind is what the message says that the code is for; empty: [notice.PhoneCode]. A code of one kind
+	// is none of another.
+	Kind      notice.Kind
 	Device    string // what [device.Devices].Token gave this browser; empty: nothing
 	Address   netip.Addr
 	Binding   string // a secret of the browser and its request: another browser can't go on
@@ -77,11 +80,15 @@ type Sent struct {
 	Again time.Duration // how long to wait before the next one
 }
 
-// subject is the subject of the codes, in place of an account's id.
+// subject is the subject of the codes, in place of an account's id; the kind follows, if there is one.
 const subject = "phone"
 
 func (a *Attempt) key(phone string) onetime.Key {
-	return onetime.Key{Subject: subject, Binding: phone + "." + a.Binding}
+	of := subject
+	if a.Kind != "" {
+		of += "." + string(a.Kind)
+	}
+	return onetime.Key{Subject: of, Binding: phone + "." + a.Binding}
 }
 
 // asked is a phone that somebody gave.
@@ -210,7 +217,7 @@ func (s *Service) deliver(ctx context.Context, q *asked, of onetime.Key, code st
 	after := context.WithoutCancel(ctx)
 	sending, cancel := context.WithTimeout(after, onetime.Timeout)
 	defer cancel()
-	err := s.c.Sender.Send(sending, notice.Code(notice.PhoneCode, q.phone, code, q.Language))
+	err := s.c.Sender.Send(sending, notice.Code(cmp.Or(q.Kind, notice.PhoneCode), q.phone, code, q.Language))
 	if err != nil {
 		s.c.Codes.Forget(after, of)
 		if errors.Is(err, notice.ErrNotTaken) {

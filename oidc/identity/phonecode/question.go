@@ -45,17 +45,35 @@ var (
 
 // place is the place of the token: for this browser's request alone.
 func (a *Attempt) place() vault.Place {
-	return vault.Place{Table: "forms", Row: a.Binding, Column: "phone"}
+	return vault.Place{Table: "forms", Row: a.Binding, Column: a.key("phone").Subject}
 }
 
 // question returns the Question for a phone whose code was right.
 func (s *Service) question(ctx context.Context, q *asked, spent onetime.Code) error {
-	sealed, err := s.c.Vault.SealJSON(ctx, q.place(), proved{spent.ID, q.phone, spent.UsedAt.Add(questionLife)})
+	token, err := s.seal(ctx, q, spent)
 	if err != nil {
 		return err
 	}
 	s.c.Journal.Noted(ctx, q.fact(journal.ActionLoginPhone, errAsked))
-	return &Question{base64.RawURLEncoding.EncodeToString(sealed)}
+	return &Question{token}
+}
+
+// seal returns the token that says that a phone's code was right.
+func (s *Service) seal(ctx context.Context, q *asked, spent onetime.Code) (string, error) {
+	sealed, err := s.c.Vault.SealJSON(ctx, q.place(), proved{spent.ID, q.phone, spent.UsedAt.Add(questionLife)})
+	return base64.RawURLEncoding.EncodeToString(sealed), err
+}
+
+// open reads a token of seal. *Error: code_expired.
+func (s *Service) open(ctx context.Context, a *Attempt, token string) (p proved, err error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(sealed) > maxToken || s.c.Vault.OpenJSON(ctx, a.place(), sealed, &p) != nil {
+		return proved{}, onetime.Expired() // another browser's, or nobody's
+	}
+	if !time.Now().Before(p.Until) {
+		return proved{}, onetime.Expired()
+	}
+	return p, nil
 }
 
 // errAsked is what the event of a right code says that wasn't enough.
@@ -70,13 +88,9 @@ const maxToken = 1 << 10
 // *Error: person_refused, the same for a wrong person as for no account, and for a disabled one;
 // code_expired, if too much time has passed; too_many_tries (Retry is set), unavailable.
 func (s *Service) Identify(ctx context.Context, a Attempt, token, name, ending string) (identity.Account, error) {
-	var p proved
-	sealed, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(sealed) > maxToken || s.c.Vault.OpenJSON(ctx, a.place(), sealed, &p) != nil {
-		return identity.Account{}, onetime.Expired() // another browser's, or nobody's
-	}
-	if !time.Now().Before(p.Until) {
-		return identity.Account{}, onetime.Expired()
+	p, err := s.open(ctx, &a, token)
+	if err != nil {
+		return identity.Account{}, err
 	}
 	a.Phone = p.Phone
 	q, err := s.ask(ctx, a)

@@ -19,6 +19,7 @@ const (
 	Disabled       What = "disabled"
 	Enabled        What = "enabled"
 	PhoneChanged   What = "phone_changed"
+	Entered        What = "entered"   // the owner was let in without a login
 	LinkMade       What = "link_made" // with which a password is set
 	PasswordSet    What = "password_set"
 	PasswordChange What = "password_changed"
@@ -47,6 +48,7 @@ const (
 	TriedPassword What = "tried_password"
 	TriedCode     What = "tried_code"
 	TriedPhone    What = "tried_phone" // a login by phone
+	TriedEnter    What = "tried_enter" // to register with the phone, or to recover the account
 	TriedApp      What = "tried_app"
 	TriedRecovery What = "tried_recovery"
 	TriedPasskey  What = "tried_passkey"
@@ -103,6 +105,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionLogin:          {proves: factor.Password, tried: TriedPassword},
 	journal.ActionLoginChallenge: {done: Challenged, tried: TriedPassword},
 	journal.ActionLoginConfirm:   {proves: factor.Password, tried: TriedCode},
+	journal.ActionPhoneProve:     {tried: TriedEnter},
+	journal.ActionEnter:          {done: Entered, tried: TriedEnter},
 	journal.ActionLoginPhone:     {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionLoginPerson:    {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionScanConfirm:    {done: ScanConfirmed},

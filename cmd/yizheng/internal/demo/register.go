@@ -13,11 +13,14 @@ import (
 type populationRegister struct{ people []samplePerson }
 
 // Proof implements [identity.IdentityProofer]: name and number must be one
-// person's.
-func (r populationRegister) Proof(_ context.Context, name string, code party.Code) (identity.Proofing, error) {
+// person's. The phone is theirs if it is the one that they had in the samples.
+func (r populationRegister) Proof(_ context.Context, c identity.Claim) (identity.Proofing, error) {
 	for _, p := range r.people {
-		if code == p.code() && party.NameKey(name) == party.NameKey(p.Name) {
-			return identity.Proofing{Level: 2, Method: "register_match", Source: "青禾市人口库（样例）", At: time.Now().UTC()}, nil
+		if c.Code == p.code() && party.NameKey(c.Name) == party.NameKey(p.Name) {
+			phone, err := identity.ReadPhone(p.Phone)
+			return identity.Proofing{
+				Level: 2, Method: "register_match", Source: "青禾市人口库（样例）", At: time.Now().UTC(), Phone: err == nil && phone == c.Phone,
+			}, nil
 		}
 	}
 	return identity.Proofing{}, &identity.Error{Reason: "not_matched", Detail: "the population register has nobody with this name and number"}

@@ -29,7 +29,7 @@ type sampleItem struct {
 // samplePerson is a citizen with an account. The phone numbers begin with 154,
 // which is nobody's.
 type samplePerson struct {
-	Login    string         `json:"login"`
+	Login    string         `json:"login"` // empty: they have no account yet, and register
 	Password string         `json:"password"`
 	Name     string         `json:"name"`
 	CodeType party.CodeType `json:"code_type"`
@@ -71,8 +71,10 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 		}
 	}
 	for _, p := range s.people {
-		if err := p.plant(ctx, in.People.Service); err != nil {
-			return texts.Refuse("demo.sample", p.Login, err)
+		if p.Login != "" {
+			if err := p.plant(ctx, in.People.Service); err != nil {
+				return texts.Refuse("demo.sample", p.Login, err)
+			}
 		}
 		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone, p.Code})
 	}

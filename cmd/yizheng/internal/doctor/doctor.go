@@ -23,6 +23,7 @@ type Config struct {
 	install.Settings
 	install.Ephemeral
 	install.Messaging
+	install.Proofing
 	install.RootStore
 	CheckWithin time.Duration // for reading the database; 0: as long as it takes
 	Unknown     []string      // variables of the environment that no setting has
@@ -84,6 +85,7 @@ func Examine(p *command.Process, c Config) error {
 	e.disk()
 	e.files()
 	e.gateway(p.Ctx)
+	e.proofing(p.Ctx)
 	e.installation(p)
 	failed := false
 	for _, f := range e.findings {

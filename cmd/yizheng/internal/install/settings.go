@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yizheng.internal/api/outbound"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/phonecode"
 	"yizheng.internal/signing/keystore"
@@ -76,11 +77,44 @@ func (m Messaging) Sender() (notice.Sender, error) {
 	if err != nil {
 		return nil, texts.Refuse("usage.of", "--sms-secret-file", err)
 	}
-	sms, err := outbound.NewSMS(outbound.SMSConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
+	sms, err := outbound.NewSMS(outbound.HookConfig{URL: m.SMSURL, Secret: oidc.SecretOf(string(secret)), Private: m.SMSPrivate})
 	if err != nil {
 		return nil, texts.Usage("usage.of", "--sms-url", err)
 	}
 	return sms, nil
+}
+
+// Proofing says whom to ask who somebody is.
+type Proofing struct {
+	ProofingURL        string `name:"proofing-url" help:"URL of the system that confirms who somebody is, https: it gets a POST with JSON {name, code_type, code, phone}. Without it nobody recovers a password online, and accounts that people register have level 0." env:"YIZHENG_PROOFING_URL" placeholder:"URL" group:"Settings:"`
+	ProofingSecretFile string `name:"proofing-secret-file" help:"File with the secret that this system gets as a bearer token; nobody else may read it." env:"YIZHENG_PROOFING_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
+	ProofingName       string `name:"proofing-name" help:"What that system is called, in 1 to 60 characters: it is kept with each account that it confirmed." env:"YIZHENG_PROOFING_NAME" default:"实名核验服务" placeholder:"NAME" group:"Settings:"`
+	ProofingLevel      int    `name:"proofing-level" help:"The highest level that it may confirm: 1, 2 or 3. Without the person's phone it never confirms more than 1." env:"YIZHENG_PROOFING_LEVEL" default:"2" placeholder:"N" group:"Settings:"`
+	ProofingPrivate    bool   `name:"proofing-private" help:"That system may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_PROOFING_PRIVATE" group:"Settings:"`
+}
+
+// Proofer returns what confirms who somebody is, or nil if nothing is set.
+func (s Proofing) Proofer() (identity.IdentityProofer, error) {
+	switch {
+	case s.ProofingURL == "" && s.ProofingSecretFile == "":
+		return nil, nil
+	case s.ProofingURL == "":
+		return nil, texts.Usage("settings.no_proofing_url")
+	case s.ProofingSecretFile == "":
+		return nil, texts.Usage("settings.no_proofing_secret")
+	}
+	secret, err := keystore.ReadPassphraseFile(s.ProofingSecretFile)
+	if err != nil {
+		return nil, texts.Refuse("usage.of", "--proofing-secret-file", err)
+	}
+	p, err := outbound.NewProofing(outbound.ProofingConfig{
+		HookConfig: outbound.HookConfig{URL: s.ProofingURL, Secret: oidc.SecretOf(string(secret)), Private: s.ProofingPrivate},
+		Source:     s.ProofingName, Most: s.ProofingLevel,
+	})
+	if err != nil {
+		return nil, texts.Usage("usage.of", "--proofing-url", err)
+	}
+	return p, nil
 }
 
 // UnknownVariables returns what the environment has under our prefix that no

@@ -1,0 +1,48 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Probe is what could be seen of a system without asking it for anything.
+type Probe struct {
+	Status  int       // of its answer
+	Expires time.Time // of its certificate
+}
+
+// Probe asks the gateway what it takes, without a message.
+func (s *SMS) Probe(ctx context.Context) (Probe, error) { return s.hook.probe(ctx) }
+
+// Probe asks the system what it takes, without asking about anybody.
+func (p *Proofing) Probe(ctx context.Context) (Probe, error) { return p.hook.probe(ctx) }
+
+// probe asks what the system takes (OPTIONS, RFC 9110 section 9.3.7), with the secret and nothing else: no
+// system can do anything for it. Many answer before they look at the secret.
+func (h *hook) probe(ctx context.Context) (Probe, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodOptions, h.c.URL, nil)
+	if err != nil {
+		return Probe{}, fmt.Errorf("%s: no request can be made", h.asking)
+	}
+	r.Header.Set("Authorization", "Bearer "+h.c.Secret.Reveal())
+	r.Header.Set("User-Agent", "yizheng")
+	answer, err := h.client.Do(r)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the URL
+	}
+	if err != nil {
+		return Probe{}, fmt.Errorf("%s: %w", h.asking, err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, maxSMSAnswer)
+	p := Probe{Status: answer.StatusCode}
+	if answer.TLS != nil && len(answer.TLS.PeerCertificates) > 0 {
+		p.Expires = answer.TLS.PeerCertificates[0].NotAfter
+	}
+	return p, nil
+}

@@ -1,0 +1,144 @@
+package entry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/phonecode"
+	"yizheng.internal/oidc/identity/tries"
+	"yizheng.internal/signing/journal"
+)
+
+// visitor is somebody who has a phone, and says who they are.
+type visitor struct {
+	Person
+	attempt   phonecode.Attempt
+	phone     phonecode.Proved
+	proofing  identity.Proofing // what an adapter said; zero: nobody was asked
+	registers bool
+}
+
+// The limits of answers: each costs the operator a question to the adapter, and tells whether a name and a
+// number belong together.
+const day = 24 * time.Hour
+
+var (
+	ofToken   = tries.Limit{Name: "entry", Most: 5, Window: 15 * time.Minute}
+	ofPhone   = tries.Limit{Name: "entry-phone", Most: 10, Window: day}
+	ofAddress = tries.Limit{Name: "entry-address", Most: 50, Window: day}
+	ofNetwork = tries.Limit{Name: "entry-network", Most: 150, Window: day}
+)
+
+// visitor reads what somebody says, and counts it before anything is compared.
+func (s *Service) visitor(ctx context.Context, a phonecode.Attempt, token string, who Person) (*visitor, error) {
+	a.Kind = kind
+	phone, err := s.c.Phones.Proved(ctx, a, token)
+	if err != nil {
+		return nil, err
+	}
+	v := &visitor{Person: who, attempt: a, phone: phone}
+	r := identity.Registration{Name: who.Name, Code: who.Code, NoCode: !s.Proofs(), Proofing: &identity.Proofing{}}
+	if r.NoCode {
+		r.Code = party.Code{}
+	}
+	if r, err = r.Checked(); err != nil {
+		return nil, err
+	}
+	v.Name, v.Code = r.Name, r.Code
+	now := time.Now()
+	for _, of := range []struct {
+		tries.Limit
+		name string
+	}{{ofToken, phone.ID}, {ofPhone, phone.Phone}, {ofAddress, tries.AddressOf(a.Address)}, {ofNetwork, tries.NetworkOf(a.Address)}} {
+		if of.name == "" {
+			continue
+		}
+		c, err := s.c.Tries.Count(ctx, of.Limit, now, of.name)
+		if err != nil {
+			return nil, err
+		}
+		if c.Over() {
+			return nil, tries.TooMany(c)
+		}
+	}
+	return v, nil
+}
+
+// confirm asks the adapter.
+func (s *Service) confirm(ctx context.Context, v *visitor) error {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	p, err := s.c.Proofer.Proof(ctx, identity.Claim{Name: v.Name, Code: v.Code, Phone: v.phone.Phone})
+	if e, ok := errors.AsType[*identity.Error](err); ok {
+		return s.refuse(ctx, v, identity.Account{}, e)
+	}
+	if err == nil && (p.Level < 0 || p.Level > 3) {
+		err = errors.New("its level isn't 0 to 3")
+	}
+	if err != nil {
+		s.c.Log.WarnContext(ctx, "the proofing adapter doesn't answer", "error", err)
+		return &identity.Error{Reason: ReasonProofingUnavailable, Detail: "Who you are can't be confirmed just now. Try again in a few minutes.", Err: err, Retry: time.Minute}
+	}
+	if !p.Phone { // whoever knows somebody's name and number isn't them
+		p.Level = min(p.Level, bindsCode-1)
+	}
+	if p.At.IsZero() {
+		p.At = time.Now().UTC().Truncate(time.Second)
+	}
+	v.proofing = p
+	return nil
+}
+
+// ReasonProofingUnavailable says that the adapter doesn't answer.
+const ReasonProofingUnavailable identity.Reason = "proofing_unavailable"
+
+// accountOf returns the account of whom the adapter confirmed, or ErrNotFound. A number that they held once
+// may be somebody else's today. *Error: name_differs.
+func (s *Service) accountOf(ctx context.Context, v *visitor) (identity.Account, error) {
+	who, err := s.people.FindSomeone(ctx, v.Code)
+	switch today := party.DateOf(time.Now()); {
+	case err != nil:
+		return identity.Account{}, err
+	case !slices.ContainsFunc(who.Party.Codes, func(c identity.PartyCode) bool { return c.Code == v.Code && c.Held(today) }):
+		return identity.Account{}, identity.ErrNotFound
+	case !who.Party.Named(v.Name):
+		return identity.Account{}, &identity.Error{Reason: "name_differs"}
+	}
+	return who.Account, nil
+}
+
+// Why somebody isn't let in, for the event: the page says the same of all.
+var (
+	errDisabled   = &identity.Error{Reason: "disabled"}
+	errTooLow     = &identity.Error{Reason: "proofing_too_low"}
+	errOtherPhone = &identity.Error{Reason: "phone_not_confirmed"}
+)
+
+// refuse records why somebody isn't let in, and returns what they are told.
+func (s *Service) refuse(ctx context.Context, v *visitor, account identity.Account, err error) error {
+	e, ok := errors.AsType[*identity.Error](err)
+	if !ok && !errors.Is(err, identity.ErrNotFound) {
+		return err
+	}
+	told, reason := notConfirmed("no_account"), "no_account"
+	if ok {
+		told, reason = notConfirmed(e.Reason), string(e.Reason)
+	}
+	if ok && e.Reason == identity.ReasonAccountExists && v.registers {
+		told = e
+	}
+	s.c.Journal.Noted(ctx, identity.Did("", journal.ActionEnter, account.ID, v.attempt.RequestID, reason))
+	return told
+}
+
+// notConfirmed is what everybody is told who isn't let in, for whatever reason.
+func notConfirmed(why identity.Reason) *identity.Error {
+	return &identity.Error{Reason: ReasonNotConfirmed, Detail: "Who you are could not be confirmed online. Go to a counter with your identity document.", Err: errors.New(string(why))}
+}
+
+// ReasonNotConfirmed says that nobody is let in with what was said.
+const ReasonNotConfirmed identity.Reason = "not_confirmed"

@@ -62,7 +62,7 @@ func TestReopenDisabled(t *testing.T) {
 	operator, to := registrar.Caller{Actor: "cli", Operator: true}, registrar.Target{Account: mine}
 	_, err = x.people.Registrar.Close(t.Context(), operator, to, identity.Closing{Kind: identity.ClosedDown, On: party.DateOf(time.Now()), Evidence: "本人申请"})
 	mustOf(t)(err)
-	if _, _, err := x.people.ChangePhone(t.Context(), "cli", mine, "15400000078"); identity.ReasonOf(err) != string(identity.ReasonClosed) {
+	if _, _, err := x.people.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: mine, To: "15400000078"}); identity.ReasonOf(err) != string(identity.ReasonClosed) {
 		t.Errorf("a closed account gets a phone: %v", err)
 	}
 	if _, err := x.people.Tickets.SetupTicket(t.Context(), "cli", mine); identity.ReasonOf(err) != string(identity.ReasonClosed) {

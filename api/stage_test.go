@@ -216,7 +216,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
+		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
 	})
 	must(err)
 	n.rules, err = provider.New(provider.Config{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,9 +27,9 @@ type ProofingConfig struct {
 //
 // The system gets a POST with a JSON object {name, code_type, code, phone}, all strings: code_type is one of
 // [party.CodeType], phone in the form of E.164, or empty if it isn't asked about. It answers with status 200
-// and {matched, level, method, phone_matched}: matched says whether name and number are one person's. If they
-// are, level is how well that was confirmed, 1 to 3; method how, in a word such as telecom; and phone_matched
-// whether the phone is that person's. Other members are ignored.
+// and {matched, level, method, phone_matched, present}: matched says whether name and number are one person's. If they
+// are, level is how well that was confirmed, 1 to 3; method how, in a word such as telecom; phone_matched
+// whether the phone is that person's; and present whether the person was seen, as by a face check. Other members are ignored.
 type Proofing struct {
 	hook *hook
 	c    ProofingConfig
@@ -93,18 +94,22 @@ func (p *Proofing) read(body []byte) (identity.Proofing, error) {
 	level, _ := said["level"].(float64)
 	method, _ := said["method"].(string)
 	phone, isBool := said["phone_matched"].(bool)
+	present, isBoolToo := said["present"].(bool)
 	switch {
 	case level != 1 && level != 2 && level != 3:
 		return identity.Proofing{}, errors.New("the proofing system's answer has no level 1 to 3")
-	case !isWord(method):
+	case !isWord(method) || slices.Contains(reserved, method):
 		return identity.Proofing{}, errors.New("the proofing system's answer has no method, such as telecom")
-	case !isBool && said["phone_matched"] != nil:
-		return identity.Proofing{}, errors.New("in the proofing system's answer phone_matched is neither true nor false")
+	case !isBool && said["phone_matched"] != nil || !isBoolToo && said["present"] != nil:
+		return identity.Proofing{}, errors.New("in the proofing system's answer phone_matched or present is neither true nor false")
 	}
 	return identity.Proofing{
-		Level: min(int(level), p.c.Most), Method: method, Source: p.c.Source, Phone: phone, At: time.Now().UTC().Truncate(time.Second),
+		Level: min(int(level), p.c.Most), Method: method, Source: p.c.Source, Phone: phone, Present: present, At: time.Now().UTC().Truncate(time.Second),
 	}, nil
 }
+
+// reserved are methods of proofings that are no adapter's.
+var reserved = []string{identity.MethodImport, identity.MethodAuthority, "in_person", "self"}
 
 // isWord reports whether a text is a word of 1 to 32 small letters, digits and underscores.
 func isWord(s string) bool {

@@ -350,8 +350,10 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	}
 	a.further = factor.All().Further(l.About.Factors, l.State.Can, max(need, r.Strength))
 	switch {
-	case len(a.further) == 0 && l.State.Waits:
+	case len(a.further) == 0 && l.State.Waits && max(need, r.Strength) <= 2: // which waiting helps
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+	case len(a.further) == 0 && !l.State.Waits && slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Password && p.Phone != "" }):
+		return oidc.StepLogin, nil // it was proved while the phone waited
 	case len(a.further) == 0:
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
 	}

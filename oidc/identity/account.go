@@ -19,6 +19,8 @@ type Proofing struct {
 	At     time.Time `json:"at,omitzero"`
 	// Phone says that the source holds the phone for the person's, and not only name and number.
 	Phone bool `json:"phone,omitzero"`
+	// Present says that the source saw the person, as by a face check: then the phone needn't wait.
+	Present bool `json:"present,omitzero"`
 	// Evidence says on what the level rests, where it was changed; else empty.
 	Evidence string `json:"evidence,omitempty"`
 }
@@ -50,7 +52,9 @@ type Account struct {
 	// PhoneWaits is until when the phone is no second factor beside the password: it is new, or the password
 	// was set by who had nothing else.
 	PhoneWaits time.Time `json:"phone_waits,omitzero"`
-	Barred     time.Time `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
+	// PhoneLeft is the phone that the account had before, if any.
+	PhoneLeft FormerPhone `json:"phone_left,omitzero"`
+	Barred    time.Time   `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
 	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
 	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`
@@ -73,8 +77,8 @@ func (a *Account) PhoneVerified() bool {
 	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
 }
 
-// Waits reports whether the account's phone is no second factor beside the password yet.
-func (a *Account) Waits(now time.Time) bool { return a.Phone != "" && now.Before(a.PhoneWaits) }
+// Waits reports whether a phone of the account is no second factor beside the password yet.
+func (a *Account) Waits(now time.Time) bool { return now.Before(a.PhoneWaits) }
 
 // Origin returns the source of whose record the account was made, or "" if it was opened here.
 func (a *Account) Origin() string {

@@ -188,19 +188,19 @@ func TestChangePhone(t *testing.T) {
 		a := w.Zhang(t)
 		b, _, err := w.Register(t.Context(), identity.Registration{Name: "李建国", Code: identitytest.LiCode, Password: identitytest.Password})
 		identitytest.IsReason(t, "registering", err, "")
-		_, _, err = w.ChangePhone(t.Context(), "cli", b.ID, "13800138000")
+		_, _, err = w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: b.ID, To: "13800138000"})
 		identitytest.IsReason(t, "another's phone", err, "phone_taken")
-		_, _, err = w.ChangePhone(t.Context(), "cli", b.ID, "12345")
+		_, _, err = w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: b.ID, To: "12345"})
 		identitytest.IsReason(t, "no phone", err, "phone_invalid")
-		_, _, err = w.ChangePhone(t.Context(), "cli", a.ID, "")
+		_, _, err = w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: a.ID, To: ""})
 		identitytest.IsReason(t, "taking it away", err, "")
 		_, err = w.SendCode(t.Context(), a.ID, "session", "zh-CN", "r")
 		identitytest.IsReason(t, "a code", err, "no_phone")
-		got, former, err := w.ChangePhone(t.Context(), "cli", b.ID, "138 0013 8000")
+		got, former, err := w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: b.ID, To: "138 0013 8000"})
 		if err != nil || got.Phone != "+8613800138000" || former != "" || got.Secured.IsZero() {
 			t.Errorf("now it is free: %v, %q, %v", got, former, err)
 		}
-		again, former, err := w.ChangePhone(t.Context(), "cli", b.ID, "+8613800138000")
+		again, former, err := w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: b.ID, To: "+8613800138000"})
 		if err != nil || former != got.Phone || !again.Secured.Equal(got.Secured) {
 			t.Errorf("the one that it has: %v, %q, %v", again, former, err)
 		}
@@ -208,7 +208,7 @@ func TestChangePhone(t *testing.T) {
 		if err != nil || who.ID != b.ID {
 			t.Errorf("login by it: %v, %v", who.ID, err)
 		}
-		if _, _, err := w.ChangePhone(t.Context(), "cli", identity.NewID(), "13900139000"); !errors.Is(err, identity.ErrNotFound) {
+		if _, _, err := w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: identity.NewID(), To: "13900139000"}); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("nobody's phone: %v", err)
 		}
 	})

@@ -169,43 +169,6 @@ func (s *Service) DisableAccount(ctx context.Context, actor, account string, dis
 	return a, err
 }
 
-// ChangePhone gives an account another phone, in the form that ReadPhone reads; if phone is
-// empty, it removes the phone. Whatever was logged in to the account ends, unless it had that
-// phone. The caller has checked that the phone is the person's, and tells both phones; former is
-// the one that the account had. *Error: phone_invalid, phone_taken. ErrNotFound if there is no
-// such account.
-func (s *Service) ChangePhone(ctx context.Context, actor, account, phone string) (a Account, former string, err error) {
-	if phone != "" {
-		if phone, err = ReadPhone(phone); err != nil {
-			return Account{}, "", err
-		}
-	}
-	err = s.c.Journal.Change(ctx, Did(actor, journal.ActionPhoneChange, account, "", ""), func() (err error) {
-		a, err = s.Change(ctx, account, func(a *Account) error {
-			if a.Closed.Kind != "" {
-				return &Error{Reason: ReasonClosed, Detail: "the account was closed: open it again first"}
-			}
-			if former = a.Phone; former != phone {
-				a.Phone, a.PhoneProved = phone, time.Time{}
-				if former != "" { // whoever talked somebody into the change doesn't log in with both at once
-					a.PhoneWaits = time.Now().UTC().Add(PhoneWait)
-				}
-				a.Secure(time.Now())
-			}
-			return nil
-		})
-		if errors.Is(err, ErrExists) {
-			return &Error{Reason: "phone_taken", Detail: "somebody else logs in with that phone: give another, or none", Err: err}
-		}
-		return err
-	})
-	return a, former, err
-}
-
-// PhoneWait is how long a new phone, or one with which the password was recovered, is no second factor
-// beside the password: as long as its owner may take to find that a SIM card was swapped.
-const PhoneWait = 24 * time.Hour
-
 // changeTries is how many times a change is tried when other changes keep coming first.
 const changeTries = 5
 

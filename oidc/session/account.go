@@ -33,7 +33,7 @@ func (c *Config) readAccount(ctx context.Context, id string) (AccountState, erro
 		return AccountState{}, oidc.Unavailable(fmt.Errorf("account %s: %w", id, err))
 	}
 	now := time.Now()
-	return AccountState{a.Standing(), a.Party, a.Proofing.Level, factor.All().Best(a, now), a.Waits(now)}, nil
+	return AccountState{a.Standing(), a.Party, a.Proofing.Level, factor.All().Best(a, now), a.Phone != "" && a.Waits(now)}, nil
 }
 
 // Account returns an account's state, at most 2 seconds old.

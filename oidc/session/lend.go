@@ -52,7 +52,7 @@ func (s *Lending) Lender(ctx context.Context, id, account string) (*Login, error
 // the session with its cookie.
 func (s *Lending) Start(ctx context.Context, b oidc.Browser, lender *Login) (*Login, oidc.Secret, error) {
 	account := identity.Account{ID: lender.About.Account, Party: lender.About.Party}
-	return s.p.newLogin(ctx, b, account, lender.State, oidc.NewHandle(), proved{factor.Relay(lender.About.Factors), lender})
+	return s.p.newLogin(ctx, b, account, lender.State, oidc.NewHandle(), proved{factor.Relay(lender.About.Factors), time.Now().UTC(), lender})
 }
 
 // borrow takes over of a lender's login when it was, and when it ends.

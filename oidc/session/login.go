@@ -168,6 +168,7 @@ func (p *Service) seen(ctx context.Context, l *Login, now time.Time) error {
 // another session had that. The same form less than a minute later gets the same session.
 // Errors: ErrOvertaken.
 func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Account, wanted oidc.Secret, f factor.Proof) (*Login, oidc.Secret, error) {
+	began := time.Now().UTC() // before the account is read: what changes from now on ends the login
 	state, err := p.admit(ctx, account)
 	if err != nil {
 		return nil, oidc.Secret{}, err
@@ -175,7 +176,7 @@ func (p *Service) Start(ctx context.Context, b oidc.Browser, account identity.Ac
 	if l, err := p.twice(ctx, wanted, account.ID); err != nil || l != nil {
 		return l, wanted, err
 	}
-	return p.newLogin(ctx, b, account, state, wanted, proved{proofs: []factor.Proof{f}})
+	return p.newLogin(ctx, b, account, state, wanted, proved{proofs: []factor.Proof{f}, at: began})
 }
 
 // Same returns the session that Start made with the same cookie less than a minute ago,
@@ -258,7 +259,8 @@ func (p *Service) newLogin(ctx context.Context, b oidc.Browser, account identity
 // proved is what a login rests on.
 type proved struct {
 	proofs []factor.Proof
-	lender *Login // the session that lent them; nil: they were proved here, now
+	at     time.Time // from when on a change of the account ends it
+	lender *Login    // the session that lent them; nil: they were proved here
 }
 
 // begin stores a login that begins now, in a new session or in one that has an ID already.
@@ -266,7 +268,7 @@ type proved struct {
 func (p *Service) begin(ctx context.Context, l *Login, b oidc.Browser, cookie oidc.Secret, f proved) error {
 	now := time.Now().UTC()
 	l.Cookie, l.Seen, l.Expires = cookie.Hash(), now, now.Add(p.c.Life)
-	l.About.Factors, l.About.AuthTime, l.About.Since = f.proofs, now, time.Time{}
+	l.About.Factors, l.About.AuthTime, l.About.Since = f.proofs, f.at, time.Time{}
 	if f.lender != nil {
 		l.borrow(f.lender)
 	}
@@ -417,6 +419,7 @@ func (p *Service) own(ctx context.Context, b oidc.Browser, account string) (*Log
 // It returns ErrNoSession if there is no such session, if the password was changed again since,
 // or if the browser used the session between the change and this call.
 func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account identity.Account, f factor.Proof) (oidc.Secret, error) {
+	began := time.Now().UTC()
 	p.accounts.Drop(account.ID)
 	state, err := p.Account(ctx, account.ID)
 	if err != nil {
@@ -431,7 +434,7 @@ func (p *Service) PasswordChanged(ctx context.Context, b oidc.Browser, account i
 			return oidc.Secret{}, err
 		}
 		cookie := oidc.NewHandle()
-		err = p.begin(ctx, l, b, cookie, proved{proofs: []factor.Proof{f}})
+		err = p.begin(ctx, l, b, cookie, proved{proofs: []factor.Proof{f}, at: began})
 		if err == nil || !errors.Is(err, oidc.ErrConflict) || try == oidc.ChangeTries {
 			return cookie, err
 		}

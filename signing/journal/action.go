@@ -185,7 +185,7 @@ var actions = []Known{
 	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
 	{ActionPhoneProve, Provider, "account", "The code of somebody who registers, or forgot their password, was right, or wasn't."},
-	{ActionEnter, Provider, "account", "Somebody without a login was let in: they registered, or may set another password; refused: not_matched, no_account, disabled, proofing_too_low, phone_not_confirmed, account_exists."},
+	{ActionEnter, Provider, "account", "Somebody without a login was let in: they registered, or may set another password; refused: not_matched, no_account, disabled, proofing_too_low, phone_not_confirmed, phone_left, phone_kept, account_exists."},
 	{ActionLoginPhone, Provider, "account", "The code of a login by phone was right, or wasn't."},
 	{ActionLoginPerson, Provider, "account", "Somebody with the phone said whose it is, rightly or not."},
 	{ActionScanConfirm, Provider, "account", "Somebody read a computer's code with their phone, and let that computer log in."},

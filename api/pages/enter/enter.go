@@ -60,7 +60,7 @@ func (w way) page(v *pages.Visit) error {
 func (w way) show(v *pages.Visit, status int, view web.Entry) error {
 	v.Bind()
 	view.Form, view.Registers, view.Login = v.Token(w.path), w.registers, v.LoginURL()
-	view.Online = w.c.Entry != nil && (w.registers || w.c.Entry.Proofs())
+	view.Online = w.c.Entry != nil && (w.registers && w.c.Entry.Registers() || w.c.Entry.Proofs())
 	if view.Step == web.EntryPerson && w.c.Entry.Proofs() {
 		view.Types = codeTypes
 	}
@@ -80,7 +80,7 @@ func (w way) take(v *pages.Visit) error {
 		return err
 	}
 	at := w.filled(form)
-	if w.c.Entry == nil || !v.Checked(form, w.path) {
+	if w.c.Entry == nil || w.registers && !w.c.Entry.Registers() || !v.Checked(form, w.path) {
 		at.Problem = "stale"
 		return w.show(v, http.StatusForbidden, at)
 	}

@@ -15,7 +15,7 @@ import (
 // tells the one that the account had and the one that it has. The actor is an operator, who has
 // seen that the owner asks for it.
 func (s *Service) ChangePhone(ctx context.Context, actor, account, phone, language string) (identity.Account, error) {
-	a, former, err := s.c.People.ChangePhone(ctx, actor, account, phone)
+	a, former, err := s.c.People.ChangePhone(ctx, identity.PhoneChange{Actor: actor, Account: account, To: phone})
 	if err != nil || former == a.Phone {
 		return a, err
 	}

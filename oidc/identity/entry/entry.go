@@ -29,6 +29,8 @@ type Config struct {
 	Tries   *tries.Counters
 	Notices *notice.Notices
 	Proofer identity.IdentityProofer // nil: nobody recovers, and who registers isn't proofed
+	// Unproofed lets people register whose number nobody confirmed as theirs.
+	Unproofed bool
 	// Prove notes that the person of an account has its phone; see [factor.Service].ProvePhone.
 	Prove   func(ctx context.Context, account, phone string) error
 	Journal identity.Journal
@@ -52,6 +54,9 @@ func New(c Config) (*Service, error) {
 // Proofs reports whether somebody can be proofed here: otherwise nobody recovers an account, and accounts
 // that are registered have level 0.
 func (s *Service) Proofs() bool { return s.c.Proofer != nil }
+
+// Registers reports whether somebody can register here.
+func (s *Service) Registers() bool { return s.c.Proofer != nil || s.c.Unproofed }
 
 // Person is who somebody says they are. Whoever registers where nobody is proofed says only their name.
 type Person struct {
@@ -107,19 +112,17 @@ func (s *Service) Recover(ctx context.Context, a phonecode.Attempt, token string
 }
 
 // Register makes an account for somebody who has a phone. If a proofing adapter confirms name, number and
-// phone, the account is that person's, to the adapter's level. If it knows name and number only, or nobody is
-// asked, the account has no number, and at most level 1: it changes nothing for whoever has that name or number.
+// phone, the account is that person's, to the adapter's level, and the phone's former account loses the phone. If it
+// knows name and number only, or nobody is asked, and the operator allows it, the account has no number, and at most level 1:
+// it changes nothing for whoever has that name or number, and the phone isn't taken from an account that keeps it.
 //
-// Somebody who has an account recovers it by the same evidence. The phone's former account loses the phone.
-//
-// *Error: those of Recover, and account_exists: the phone is that of an account of somebody of that name, who
-// logs in with it.
+// Somebody who has an account recovers it by the same evidence. *Error: those of Recover, account_exists (the phone is
+// that of an account of somebody of that name, who logs in with it), and phone_kept (it is somebody else's, as far as is known).
 func (s *Service) Register(ctx context.Context, a phonecode.Attempt, token string, who Person) (Entered, error) {
 	v, err := s.visitor(ctx, a, token, who)
 	if err != nil {
 		return Entered{}, err
 	}
-	v.registers = true
 	v.proofing = identity.Proofing{Method: MethodSelf, Source: "self", At: time.Now().UTC().Truncate(time.Second)}
 	if s.Proofs() {
 		if err := s.confirm(ctx, v); err != nil {
@@ -136,7 +139,7 @@ func (s *Service) Register(ctx context.Context, a phonecode.Attempt, token strin
 	case !errors.Is(err, identity.ErrNotFound):
 		return Entered{}, s.refuse(ctx, v, identity.Account{}, err)
 	}
-	return s.open(ctx, v, identity.Registration{Name: v.Name, Code: v.Code})
+	return s.registerBound(ctx, v)
 }
 
 // MethodSelf is the method of a proofing of level 0: somebody said who they are.
@@ -146,7 +149,7 @@ const MethodSelf = "self"
 // whoever asks is that person.
 const bindsCode = 2
 
-// recover gives the owner of an account a ticket, and the account the phone.
+// recover gives the owner of an account the phone, and a ticket.
 func (s *Service) recover(ctx context.Context, v *visitor, account identity.Account) (Entered, error) {
 	switch {
 	case account.Disabled:
@@ -155,106 +158,144 @@ func (s *Service) recover(ctx context.Context, v *visitor, account identity.Acco
 		return Entered{}, s.refuse(ctx, v, account, errTooLow)
 	case account.Phone != v.phone.Phone && !v.proofing.Phone:
 		return Entered{}, s.refuse(ctx, v, account, errOtherPhone)
+	case account.LeftPhone(v.phone.Phone, time.Now()):
+		return Entered{}, s.refuse(ctx, v, account, errLeftPhone)
 	}
-	if err := s.once(ctx, v, account); err != nil {
+	if err := s.c.Phones.Once(ctx, v.phone); err != nil {
 		return Entered{}, err
 	}
-	if account.Phone != v.phone.Phone {
-		var err error
-		if account, err = s.givePhone(ctx, v, account); err != nil {
-			return Entered{}, err
+	return s.letIn(ctx, v, Entered{Account: account})
+}
+
+// letIn gives an account the phone that its owner has now, and its owner a ticket.
+func (s *Service) letIn(ctx context.Context, v *visitor, in Entered) (Entered, error) {
+	var err error
+	if in.Account.Phone != v.phone.Phone {
+		if in.Account, err = s.givePhone(ctx, v, in.Account); err != nil {
+			return Entered{}, s.refuse(ctx, v, in.Account, err)
 		}
 	}
-	s.prove(ctx, v, account)
-	ticket := func() (string, error) { return s.c.Tickets.RecoveryTicket(ctx, account.ID, v.attempt.RequestID) }
-	if account.Password.IsZero() && time.Since(account.Created) < password.TicketLife { // they registered just now, by the same form
-		ticket = func() (string, error) { return s.c.Tickets.SetupTicket(ctx, account.ID, account.ID) }
+	id := in.Account.ID
+	if err := s.c.Prove(ctx, id, v.phone.Phone); err != nil { // they are let in all the same
+		s.c.Log.WarnContext(ctx, "the proof of a phone could not be noted", "account", id, "error", err)
 	}
-	text, err := ticket()
-	return Entered{Account: account, Ticket: text}, err
+	if err := s.c.Journal.Record(ctx, identity.Did("", journal.ActionEnter, id, v.attempt.RequestID, journal.ResultOK)); err != nil {
+		return Entered{}, err
+	}
+	if in.Ticket, err = s.c.Tickets.RecoveryTicket(ctx, id, v.phone.Phone, v.proofing.Present, v.attempt.RequestID); err != nil {
+		return Entered{}, s.refuse(ctx, v, in.Account, err)
+	}
+	return in, nil
 }
 
-// prove notes that the account's owner has its phone. If that fails, they are let in all the same.
-func (s *Service) prove(ctx context.Context, v *visitor, account identity.Account) {
-	if err := s.c.Prove(ctx, account.ID, v.phone.Phone); err != nil {
-		s.c.Log.WarnContext(ctx, "the proof of a phone could not be noted", "account", account.ID, "error", err)
-	}
-}
-
-// givePhone gives an account the phone that its owner has now.
+// givePhone gives an account the phone, after its former account has lost it.
 func (s *Service) givePhone(ctx context.Context, v *visitor, account identity.Account) (identity.Account, error) {
-	if err := s.takePhone(ctx, v); err != nil {
-		return account, err
+	owner, err := s.c.People.Claim(ctx, identity.PhoneLogins(v.phone.Phone))
+	if err == nil && owner.There && owner.Account.ID != account.ID {
+		err = s.takePhone(ctx, v, owner.Account.ID)
 	}
-	changed, former, err := s.c.People.ChangePhone(ctx, account.ID, account.ID, v.phone.Phone)
 	if err != nil {
 		return account, err
 	}
-	if former != "" {
-		old := changed
-		old.Phone = former
-		s.c.Notices.Tell(ctx, old, notice.PhoneChanged, "", v.attempt.Language, v.attempt.RequestID)
+	changed, former, err := s.c.People.ChangePhone(ctx, identity.PhoneChange{
+		Account: account.ID, From: &account.Phone, To: v.phone.Phone, Waits: !v.proofing.Present, Actor: account.ID, RequestID: v.attempt.RequestID,
+	})
+	if identity.ReasonOf(err) == string(identity.ReasonPhoneChanged) {
+		if now, e := s.c.People.Account(ctx, account.ID); e == nil && now.Phone == v.phone.Phone { // by the same form, sent twice at once
+			return now, nil
+		}
 	}
+	if err != nil {
+		return account, err
+	}
+	s.tellFormer(ctx, v, changed, former)
 	s.c.Notices.Tell(ctx, changed, notice.PhoneBound, "", v.attempt.Language, v.attempt.RequestID)
 	return changed, nil
 }
 
-// takePhone takes the phone from the account that has it: carriers gave its number to somebody else.
-func (s *Service) takePhone(ctx context.Context, v *visitor) error {
-	owner, err := s.c.People.Claim(ctx, identity.PhoneLogins(v.phone.Phone))
-	if err != nil || !owner.There {
-		return err
+// takePhone takes the phone from an account that has it: carriers gave its number to somebody else.
+func (s *Service) takePhone(ctx context.Context, v *visitor, account string) error {
+	changed, former, err := s.c.People.ChangePhone(ctx, identity.PhoneChange{Account: account, From: &v.phone.Phone, RequestID: v.attempt.RequestID})
+	if identity.ReasonOf(err) == string(identity.ReasonPhoneChanged) {
+		return nil // it hasn't that phone any more
 	}
-	_, _, err = s.c.People.ChangePhone(ctx, "", owner.Account.ID, "")
+	if err == nil {
+		s.tellFormer(ctx, v, changed, former)
+	}
 	return err
+}
+
+// tellFormer tells a phone that an account doesn't have it any more. If its number is somebody else's by now, they are told.
+func (s *Service) tellFormer(ctx context.Context, v *visitor, account identity.Account, former string) {
+	account.Phone = former // without one, nobody is told
+	s.c.Notices.Tell(ctx, account, notice.PhoneChanged, "", v.attempt.Language, v.attempt.RequestID)
+}
+
+// registerBound makes the account of a person whose number the adapter confirmed. It has no phone at first: so the
+// phone's former account loses nothing if this one can't be made.
+func (s *Service) registerBound(ctx context.Context, v *visitor) (Entered, error) {
+	if err := s.c.Phones.Once(ctx, v.phone); err != nil {
+		return Entered{}, err
+	}
+	account, _, err := s.c.People.Register(ctx, identity.Registration{Name: v.Name, Code: v.Code, Proofing: &v.proofing, RequestID: v.attempt.RequestID})
+	if identity.ReasonOf(err) == string(identity.ReasonAccountExists) { // the same form, sent twice at once, came first
+		if account, err = s.accountOf(ctx, v); err == nil {
+			return s.recover(ctx, v, account)
+		}
+	}
+	if err != nil {
+		return Entered{}, s.refuse(ctx, v, identity.Account{}, err)
+	}
+	return s.letIn(ctx, v, Entered{Account: account, New: true})
 }
 
 // registerUnbound makes an account without a number, or recovers one that has none either.
 func (s *Service) registerUnbound(ctx context.Context, v *visitor) (Entered, error) {
+	if !s.c.Unproofed {
+		return Entered{}, s.refuse(ctx, v, identity.Account{}, errTooLow)
+	}
 	owner, err := s.c.People.Claim(ctx, identity.PhoneLogins(v.phone.Phone))
 	if err != nil {
 		return Entered{}, err
 	}
-	if owner.There && owner.Party.Named(v.Name) && !owner.Account.Disabled {
-		if len(owner.Party.Codes) > 0 || owner.Account.Proofing.Level > v.proofing.Level {
-			return Entered{}, s.refuse(ctx, v, owner.Account, &identity.Error{Reason: identity.ReasonAccountExists, Detail: "You have an account. Log in with a code that is sent to your phone."})
-		}
-		return s.recover(ctx, v, owner.Account)
+	if owner.There && (owner.Account.KeepsPhone(time.Now()) || owner.Account.Disabled) {
+		return s.ownPhone(ctx, v, owner)
 	}
-	return s.open(ctx, v, identity.Registration{Name: v.Name, NoCode: true})
-}
-
-// open makes an account. It takes the phone from its former account first, when all else is sure.
-func (s *Service) open(ctx context.Context, v *visitor, r identity.Registration) (Entered, error) {
-	r.Phone, r.RequestID, r.Proofing = v.phone.Phone, v.attempt.RequestID, &v.proofing
-	r, err := r.Checked()
-	if err != nil {
-		return Entered{}, err
-	}
-	if err := s.once(ctx, v, identity.Account{}); err != nil {
-		return Entered{}, err
-	}
-	if err := s.takePhone(ctx, v); err != nil {
-		return Entered{}, err
-	}
-	account, _, err := s.c.People.Register(ctx, r)
-	if e, ok := errors.AsType[*identity.Error](err); ok {
-		return Entered{}, s.refuse(ctx, v, identity.Account{}, e) // such as a number that is another's login
-	}
-	if err != nil {
-		return Entered{}, err
-	}
-	s.prove(ctx, v, account)
-	ticket, err := s.c.Tickets.SetupTicket(ctx, account.ID, account.ID)
-	return Entered{account, true, ticket}, err
-}
-
-// once uses the token up, and records that somebody was let in.
-func (s *Service) once(ctx context.Context, v *visitor, account identity.Account) error {
 	if err := s.c.Phones.Once(ctx, v.phone); err != nil {
-		return err
+		return Entered{}, err
 	}
-	return s.c.Journal.Record(ctx, identity.Did("", journal.ActionEnter, account.ID, v.attempt.RequestID, journal.ResultOK))
+	if owner.There { // no other one: that may have been made by the same form, sent twice at once
+		if err := s.takePhone(ctx, v, owner.Account.ID); err != nil {
+			return Entered{}, err
+		}
+	}
+	account, _, err := s.c.People.Register(ctx, identity.Registration{
+		Name: v.Name, NoCode: true, Phone: v.phone.Phone, Proofing: &v.proofing, RequestID: v.attempt.RequestID,
+	})
+	if identity.ReasonOf(err) == reasonPhoneTaken { // the same form, sent twice at once, came first
+		if owner, e := s.c.People.Claim(ctx, identity.PhoneLogins(v.phone.Phone)); e == nil && owner.There {
+			return s.ownPhone(ctx, v, owner)
+		}
+	}
+	if err != nil {
+		return Entered{}, s.refuse(ctx, v, identity.Account{}, err)
+	}
+	return s.letIn(ctx, v, Entered{Account: account, New: true})
+}
+
+// reasonPhoneTaken is a reason of [identity.Service].Register.
+const reasonPhoneTaken = "phone_taken"
+
+// ownPhone lets somebody in whose phone an account keeps, if the account is theirs and has no more than they can show.
+// They have the phone, so they may know of the account.
+func (s *Service) ownPhone(ctx context.Context, v *visitor, owner identity.Claimant) (Entered, error) {
+	switch {
+	case owner.Account.Disabled || !owner.Party.Named(v.Name):
+		return Entered{}, s.refuse(ctx, v, owner.Account, errPhoneKept)
+	case len(owner.Party.Codes) > 0 || owner.Account.Proofing.Level > v.proofing.Level:
+		return Entered{}, s.refuse(ctx, v, owner.Account, errAccountExists)
+	}
+	return s.recover(ctx, v, owner.Account)
 }
 
 // proofTimeout is how long an adapter is waited for.

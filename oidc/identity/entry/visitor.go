@@ -16,10 +16,9 @@ import (
 // visitor is somebody who has a phone, and says who they are.
 type visitor struct {
 	Person
-	attempt   phonecode.Attempt
-	phone     phonecode.Proved
-	proofing  identity.Proofing // what an adapter said; zero: nobody was asked
-	registers bool
+	attempt  phonecode.Attempt
+	phone    phonecode.Proved
+	proofing identity.Proofing // what an adapter said; zero: nobody was asked
 }
 
 // The limits of answers: each costs the operator a question to the adapter, and tells whether a name and a
@@ -29,8 +28,8 @@ const day = 24 * time.Hour
 var (
 	ofToken   = tries.Limit{Name: "entry", Most: 5, Window: 15 * time.Minute}
 	ofPhone   = tries.Limit{Name: "entry-phone", Most: 10, Window: day}
-	ofAddress = tries.Limit{Name: "entry-address", Most: 50, Window: day}
-	ofNetwork = tries.Limit{Name: "entry-network", Most: 150, Window: day}
+	ofAddress = tries.Limit{Name: "entry-address", Most: 300, Window: day}
+	ofNetwork = tries.Limit{Name: "entry-network", Most: 900, Window: day}
 )
 
 // visitor reads what somebody says, and counts it before anything is compared.
@@ -111,11 +110,14 @@ func (s *Service) accountOf(ctx context.Context, v *visitor) (identity.Account, 
 	return who.Account, nil
 }
 
-// Why somebody isn't let in, for the event: the page says the same of all.
+// Why somebody isn't let in, for the event: the page says the same of most.
 var (
-	errDisabled   = &identity.Error{Reason: "disabled"}
-	errTooLow     = &identity.Error{Reason: "proofing_too_low"}
-	errOtherPhone = &identity.Error{Reason: "phone_not_confirmed"}
+	errDisabled      = &identity.Error{Reason: "disabled"}
+	errTooLow        = &identity.Error{Reason: "proofing_too_low"}
+	errOtherPhone    = &identity.Error{Reason: "phone_not_confirmed"}
+	errLeftPhone     = &identity.Error{Reason: "phone_left"} // the account had it, and lost it lately
+	errAccountExists = &identity.Error{Reason: identity.ReasonAccountExists, Detail: "You have an account. Log in with a code that is sent to your phone."}
+	errPhoneKept     = &identity.Error{Reason: "phone_kept", Detail: "The phone is that of somebody else's account. If its number became yours lately, go to a counter with your identity document."}
 )
 
 // refuse records why somebody isn't let in, and returns what they are told.
@@ -128,7 +130,7 @@ func (s *Service) refuse(ctx context.Context, v *visitor, account identity.Accou
 	if ok {
 		told, reason = notConfirmed(e.Reason), string(e.Reason)
 	}
-	if ok && e.Reason == identity.ReasonAccountExists && v.registers {
+	if e == errAccountExists || e == errPhoneKept {
 		told = e
 	}
 	s.c.Journal.Noted(ctx, identity.Did("", journal.ActionEnter, account.ID, v.attempt.RequestID, reason))

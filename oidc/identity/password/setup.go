@@ -41,17 +41,23 @@ func NewTickets(c TicketConfig) *Tickets { return &Tickets{c} }
 // minutes, and returns it. Any earlier ticket of the account ends. Only the ticket's hash is
 // stored. ErrNotFound if there is no such account.
 func (t *Tickets) SetupTicket(ctx context.Context, actor, account string) (string, error) {
-	return t.ticket(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), identity.SetupTicket{})
+	return t.ticket(ctx, identity.Did(actor, journal.ActionTicketCreate, account, "", ""), identity.SetupTicket{}, nil)
 }
 
 // RecoveryTicket is SetupTicket for the account's owner, who proved nothing but who they are and the phone:
-// for a day after the password is set with it, the phone is no second factor beside that.
-func (t *Tickets) RecoveryTicket(ctx context.Context, account, requestID string) (string, error) {
-	return t.ticket(ctx, identity.Did(account, journal.ActionTicketCreate, account, requestID, ""), identity.SetupTicket{Phone: true})
+// for a day after the password is set with it, the phone is no second factor beside that. With present it
+// doesn't wait: they were seen. *Error: phone_changed, if the account doesn't have that phone any more, or is disabled.
+func (t *Tickets) RecoveryTicket(ctx context.Context, account, phone string, present bool, requestID string) (string, error) {
+	return t.ticket(ctx, identity.Did(account, journal.ActionTicketCreate, account, requestID, ""), identity.SetupTicket{Phone: !present}, func(a *identity.Account) error {
+		if a.Phone != phone || a.Disabled {
+			return &identity.Error{Reason: identity.ReasonPhoneChanged, Detail: "the account changed meanwhile"}
+		}
+		return nil
+	})
 }
 
-// ticket makes a ticket for the subject of a fact.
-func (t *Tickets) ticket(ctx context.Context, f journal.Fact, made identity.SetupTicket) (string, error) {
+// ticket makes a ticket for the subject of a fact. check may refuse it.
+func (t *Tickets) ticket(ctx context.Context, f journal.Fact, made identity.SetupTicket, check func(*identity.Account) error) (string, error) {
 	account := f.Subject
 	secret := make([]byte, ticketSecret)
 	rand.Read(secret)
@@ -61,6 +67,11 @@ func (t *Tickets) ticket(ctx context.Context, f journal.Fact, made identity.Setu
 		_, err := t.c.People.Change(ctx, account, func(a *identity.Account) error {
 			if a.Closed.Kind != "" {
 				return &identity.Error{Reason: identity.ReasonClosed, Detail: "the account was closed: open it again first"}
+			}
+			if check != nil {
+				if err := check(a); err != nil {
+					return err
+				}
 			}
 			made.Sum, made.Expires = sum[:], time.Now().Add(TicketLife).UTC()
 			a.Setup = made

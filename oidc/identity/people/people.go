@@ -30,6 +30,7 @@ type Config struct {
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	SMSPerDay int64                    // as [phonecode.Config].PerDay
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
+	Unproofed bool                     // as [entry.Config].Unproofed
 	URL       string                   // the public URL, of which passkeys are; empty: there are none
 	Journal   intake.Journal           // required
 	Hashing   password.Config          // what hashes of passwords cost
@@ -129,7 +130,7 @@ func (p *People) byPhone(c *Config, notices *notice.Notices, log *slog.Logger) (
 	}
 	p.Entry, err = entry.New(entry.Config{
 		People: p.Service, Phones: p.Phones, Tickets: p.Tickets, Tries: counters, Notices: notices,
-		Proofer: c.Proofer, Prove: p.Factors.ProvePhone, Journal: c.Journal, Log: log,
+		Proofer: c.Proofer, Unproofed: c.Unproofed, Prove: p.Factors.ProvePhone, Journal: c.Journal, Log: log,
 	})
 	return err
 }

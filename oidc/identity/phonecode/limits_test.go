@@ -158,7 +158,7 @@ func TestDeviceOfPhone(t *testing.T) {
 			_, _ = w.Phones.Send(t.Context(), stranger)
 		}
 		ask(t, w, own) // and not an account
-		_, _, err = w.ChangePhone(t.Context(), "cli", a.ID, another)
+		_, _, err = w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: a.ID, To: another})
 		identitytest.IsReason(t, "another phone", err, "")
 		own.Phone, own.Binding = another, "later"
 		for i := range 5 {

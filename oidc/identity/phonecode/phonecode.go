@@ -252,12 +252,12 @@ func (s *Service) Check(ctx context.Context, a Attempt, code string) (identity.A
 	if err != nil {
 		return identity.Account{}, err
 	}
-	spent, guessed, err := s.spend(ctx, &q, code)
+	spent, over, err := s.spend(ctx, &q, ofGuesses, code)
 	if err != nil {
 		s.c.Journal.Noted(ctx, q.fact(journal.ActionLoginPhone, err))
 		return identity.Account{}, err
 	}
-	proved := q.who.There && !guessed && time.Since(q.who.Account.PhoneProved) < proofLife
+	proved := q.who.There && over == nil && time.Since(q.who.Account.PhoneProved) < proofLife
 	if !q.known && !proved {
 		return identity.Account{}, s.question(ctx, &q, spent)
 	}
@@ -270,27 +270,26 @@ func (s *Service) Check(ctx context.Context, a Attempt, code string) (identity.A
 	return q.who.Account, nil
 }
 
-// spend uses a code up, and reports whether there were so many wrong ones for the phone that a right
-// one isn't enough.
-func (s *Service) spend(ctx context.Context, q *asked, code string) (spent onetime.Code, guessed bool, err error) {
+// spend uses a code up. over is a limit of wrong codes that is over, if any: then a right one isn't enough.
+func (s *Service) spend(ctx context.Context, q *asked, guesses tries.Limit, code string) (spent onetime.Code, over *tries.Tally, err error) {
 	now := time.Now()
 	var counted []tries.Tally
 	if !q.known {
 		if counted, err = s.countAddress(ctx, q, now, []tries.Limit{ofWrongAddress}, ofWrongNetwork); err != nil {
-			return onetime.Code{}, false, err
+			return onetime.Code{}, nil, err
 		}
-		c, err := s.c.Tries.Count(ctx, ofGuesses, now, q.phone)
+		c, err := s.c.Tries.Count(ctx, guesses, now, q.phone)
 		if err != nil {
-			return onetime.Code{}, false, err
+			return onetime.Code{}, nil, err
 		}
 		counted = append(counted, c)
-		guessed = worst(counted) != nil
+		over = worst(counted)
 	}
 	spent, err = s.c.Codes.SpendTwice(ctx, q.key(q.phone), code)
 	if identity.ReasonOf(err) != string(identity.ReasonCodeWrong) { // it was right, or there was none to guess
 		s.c.Tries.TakeBack(context.WithoutCancel(ctx), now, counted...)
 	}
-	return spent, guessed, err
+	return spent, over, err
 }
 
 // DeviceToken returns a token for the browser of somebody who has logged in with their phone: codes for

@@ -124,7 +124,7 @@ func TestProvedBySecondFactor(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, err = w.SendCode(t.Context(), a.ID, "session", "zh-CN", "r")
 		identitytest.IsReason(t, "sending", err, "")
-		_, _, err = w.ChangePhone(t.Context(), "cli", a.ID, another)
+		_, _, err = w.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: a.ID, To: another})
 		identitytest.IsReason(t, "another phone", err, "")
 		identitytest.IsReason(t, "the code of the former", w.CheckCode(t.Context(), a.ID, "session", w.SMS.Last(t).Code, "r"), "")
 		ask(t, w, attempt(another))

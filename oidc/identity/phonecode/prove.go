@@ -8,6 +8,10 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
+// ofProveGuesses is how many wrong codes a day are tried for a phone, beside those of logins. There is no question to which
+// a right code could lead instead, so it is by day: nobody keeps somebody out for long.
+var ofProveGuesses = tries.Limit{Name: "prove-guesses", Most: 15, Window: day}
+
 // Proved says that somebody has a phone: the code that was sent to it was right. Whose it is, it doesn't say.
 type Proved struct {
 	ID    string // random: what is tried next is counted under it
@@ -16,16 +20,16 @@ type Proved struct {
 
 // Prove uses up a code that isn't for a login, but of the attempt's Kind, and returns a token for the next
 // form: it is good for ten minutes, for the same attempt. It says nothing of whether the phone has an
-// account. After many wrong codes for the phone in a month, from devices that its account doesn't know, a right one
-// isn't enough. *Error: phone_invalid, too_many_tries (Retry is set), and those of [onetime.Codes].SpendTwice.
+// account. After 15 wrong codes for the phone in a day, from devices that its account doesn't know, a right one
+// isn't enough, until the day is over. *Error: phone_invalid, too_many_tries (Retry is set), and those of [onetime.Codes].SpendTwice.
 func (s *Service) Prove(ctx context.Context, a Attempt, code string) (token string, err error) {
 	q, err := s.ask(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	spent, guessed, err := s.spend(ctx, &q, code)
-	if err == nil && guessed {
-		err = tries.TooMany(tries.Tally{Limit: ofGuesses})
+	spent, over, err := s.spend(ctx, &q, ofProveGuesses, code)
+	if err == nil && over != nil {
+		err = tries.TooMany(*over)
 	}
 	s.c.Journal.Noted(ctx, q.fact(journal.ActionPhoneProve, err))
 	if err != nil {

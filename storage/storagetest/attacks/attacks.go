@@ -271,12 +271,12 @@ var attacks = []attack{
 	{name: "an account enabled", id: ofAccount, read: readAccount, sql: []string{`UPDATE accounts SET disabled = NOT disabled WHERE id = @id`}},
 	{name: "an earlier account", id: ofAccount, read: readAccount, table: "accounts", where: "id = @id", back: "body, disabled, revision, updated, auth",
 		change: func(t *testing.T, v *victims) {
-			_, _, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+			_, _, err := v.people.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: v.account.ID, To: "13900139000"})
 			suite.Must(t, "changing the phone", err)
 		}},
 	{name: "an earlier body of an account alone", id: ofAccount, read: readAccount, table: "accounts", where: "id = @id", back: "body",
 		change: func(t *testing.T, v *victims) {
-			_, _, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+			_, _, err := v.people.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: v.account.ID, To: "13900139000"})
 			suite.Must(t, "changing the phone", err)
 		}},
 	{name: "another's party", id: ofParty, read: readParty, sql: []string{`UPDATE parties SET kind = 'organization' WHERE id = @id`}},

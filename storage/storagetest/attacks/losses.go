@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
@@ -215,7 +216,7 @@ func renamed(t *testing.T, v *victims) {
 }
 
 func rephoned(t *testing.T, v *victims) {
-	_, _, err := v.people.ChangePhone(t.Context(), "cli", v.account.ID, "13900139000")
+	_, _, err := v.people.ChangePhone(t.Context(), identity.PhoneChange{Actor: "cli", Account: v.account.ID, To: "13900139000"})
 	suite.Must(t, "changing the phone", err)
 }
 

@@ -20,6 +20,7 @@ func (r populationRegister) Proof(_ context.Context, c identity.Claim) (identity
 			phone, err := identity.ReadPhone(p.Phone)
 			return identity.Proofing{
 				Level: 2, Method: "register_match", Source: "青禾市人口库（样例）", At: time.Now().UTC(), Phone: err == nil && phone == c.Phone,
+				Present: p.Login == "", // whoever is new shows their face
 			}, nil
 		}
 	}

@@ -20,6 +20,8 @@ type Outside struct {
 	Sender  notice.Sender
 	PerDay  int64 // login codes a day; see [phonecode.Config]. 0: the default
 	Proofer identity.IdentityProofer
+	// Unproofed lets people register whose number nobody confirmed as theirs.
+	Unproofed bool
 	// Networks are those that the operator has named, for logins by phone.
 	Networks scan.Networks
 }
@@ -38,7 +40,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
-		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
+		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 		Sources: stores, Links: stores, Changes: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
 	})
 	if err != nil {

@@ -86,10 +86,11 @@ func (m Messaging) Sender() (notice.Sender, error) {
 
 // Proofing says whom to ask who somebody is.
 type Proofing struct {
-	ProofingURL        string `name:"proofing-url" help:"URL of the system that confirms who somebody is, https: it gets a POST with JSON {name, code_type, code, phone}. Without it nobody recovers a password online, and accounts that people register have level 0." env:"YIZHENG_PROOFING_URL" placeholder:"URL" group:"Settings:"`
+	ProofingURL        string `name:"proofing-url" help:"URL of the system that confirms who somebody is, https: it gets a POST with JSON {name, code_type, code, phone}. Without it nobody recovers a password online." env:"YIZHENG_PROOFING_URL" placeholder:"URL" group:"Settings:"`
 	ProofingSecretFile string `name:"proofing-secret-file" help:"File with the secret that this system gets as a bearer token; nobody else may read it." env:"YIZHENG_PROOFING_SECRET_FILE" placeholder:"FILE" group:"Settings:"`
 	ProofingName       string `name:"proofing-name" help:"What that system is called, in 1 to 60 characters: it is kept with each account that it confirmed." env:"YIZHENG_PROOFING_NAME" default:"实名核验服务" placeholder:"NAME" group:"Settings:"`
 	ProofingLevel      int    `name:"proofing-level" help:"The highest level that it may confirm: 1, 2 or 3. Without the person's phone it never confirms more than 1." env:"YIZHENG_PROOFING_LEVEL" default:"2" placeholder:"N" group:"Settings:"`
+	RegisterUnproofed  bool   `name:"register-unproofed" help:"People may register with a phone and a name alone (level 0), or with a number that nobody confirmed as theirs (level 1): what such an account is called, somebody said." env:"YIZHENG_REGISTER_UNPROOFED" group:"Settings:"`
 	ProofingPrivate    bool   `name:"proofing-private" help:"That system may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_PROOFING_PRIVATE" group:"Settings:"`
 }
 

@@ -233,7 +233,7 @@ func TestScanFreshLogin(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, stageConfig{})
 	phone, pc := s.phone(t, s.alice), s.browser(t)
-	for name, pairs := range map[string][]string{"prompt": {"prompt", "login"}, "max_age": {"max_age", "30"}} {
+	for name, pairs := range map[string][]string{"prompt": {"prompt", "login"}, "max_age": {"max_age", "30"}, "max_age=0": {"max_age", "0"}} {
 		f, pc := s.clinic.request(pairs...), s.browser(t)
 		asked := time.Now().Unix()
 		c := s.scanCode(t, pc, f.open(t, pc))

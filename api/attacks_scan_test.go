@@ -138,7 +138,7 @@ func TestAttackScanRelayed(t *testing.T) {
 	}
 	// Whoever is at the victim's own browser sees that session, and ends it.
 	sessions := victim.Get(s.url + "/sessions")
-	says(t, sessions, "127.0.0.2")
+	says(t, sessions, "127.0.0.2", "手机扫码")
 }
 
 // What isn't this computer's code, or this phone's, gets the same answer whatever it is.

@@ -355,6 +355,7 @@ type Session struct {
 	ID      string
 	Current bool
 	Device  string // such as "Chrome · Windows"; empty: not known
+	Scanned bool   // a phone let it log in
 	Address string
 	Created time.Time
 	Seen    time.Time

@@ -88,7 +88,7 @@ func samples() map[string]View {
 		"records none":    Records{},
 		"grants":          Grants{Form: sampleForm, Next: "c", Grants: []Grant{sampleGrant("active", ""), sampleGrant("pending", ""), sampleGrant("ended", "holder"), sampleGrant("ended", "strange")}},
 		"grants none":     Grants{Form: sampleForm},
-		"sessions":        Sessions{Form: sampleForm, Sessions: []Session{{ID: "a", Current: true, Device: "Chrome · Windows", Address: "192.0.2.1", Created: sampleTime, Seen: sampleTime}, {ID: "b", Address: evil}}},
+		"sessions":        Sessions{Form: sampleForm, Sessions: []Session{{ID: "a", Current: true, Device: "Chrome · Windows", Address: "192.0.2.1", Created: sampleTime, Seen: sampleTime}, {ID: "b", Scanned: true, Address: evil}}},
 		"services": Services{Form: sampleForm, Services: []Service{
 			{ID: "a", Name: evil, Participant: "青禾市某公司（样例）", Scopes: []string{"openid", "profile", "strange"}, Since: sampleTime, Offline: sampleTime},
 			{ID: "b", Since: sampleTime}, {ID: "c", Name: "x", Participant: "y", Since: sampleTime, Offline: sampleTime},

@@ -337,7 +337,7 @@ func (p *Portal) sessionsPage(v *pages.Visit, who oidc.Session) error {
 	view := web.Sessions{Form: v.Token(purposeSession)}
 	for _, o := range all {
 		view.Sessions = append(view.Sessions, web.Session{
-			ID: o.ID, Current: o.Current, Device: p.deviceOf(v, o.UserAgent), Address: o.Address, Created: o.Created, Seen: o.Seen,
+			ID: o.ID, Current: o.Current, Device: p.deviceOf(v, o.UserAgent), Scanned: o.Relayed, Address: o.Address, Created: o.Created, Seen: o.Seen,
 		})
 	}
 	slices.SortStableFunc(view.Sessions, func(a, b web.Session) int {

@@ -110,5 +110,5 @@ func TestScanLogin(t *testing.T) {
 	plain.waitAt(d.Issuer + "/sessions")
 	plain.says("本设备")
 	mobile.open(d.Issuer + "/security/events")
-	mobile.good("scan-events", "confirmed on your phone", "Confirmed on your phone", "cancelled on your phone")
+	mobile.good("scan-events", "confirmed on your phone", "Confirmation on your phone", "cancelled on your phone")
 }

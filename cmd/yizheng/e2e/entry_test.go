@@ -54,7 +54,7 @@ func TestRegister(t *testing.T) {
 	b.fill("#password", password)
 	b.click("#submit")
 	b.confirm(d, who, before)
-	b.wait(`document.querySelector('.card')`)
+	b.waitAt(d.Issuer + "/licenses")
 	b.good("register-licenses", "我的证照", "居住证（样例）")
 }
 

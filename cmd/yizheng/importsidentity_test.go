@@ -28,8 +28,12 @@ var identityRules = map[string]rule{
 	},
 	"oidc/identity/notice": {ours: []string{"oidc/identity", "signing/journal"}},
 	"oidc/identity/device": {ours: []string{"oidc/identity", "signing", "signing/vault"}},
+	"oidc/identity/guessing": {
+		ours:     []string{"oidc/identity", "oidc/identity/device", "oidc/identity/password", "oidc/identity/tries"},
+		testOurs: []string{"oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"},
+	},
 	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
+		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
 		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
 		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people"},
 		testOthers: []string{"github.com/pquerna/otp"},

@@ -39,6 +39,7 @@ var rooms = map[string]exception{
 	"oidc/fresh":                        {146, "the caches of three rooms; knows nothing of ours"},
 	"oidc/identity":                     {2270, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/device":              {140, "known devices; nothing else belongs in it"},
+	"oidc/identity/guessing":            {230, "how often passwords may be tried; nothing else belongs in it"},
 	"oidc/identity/onetime":             {270, "one-time codes, which two rooms send; nothing else belongs in it"},
 	"oidc/identity/tries":               {95, "counts, which the rooms of logins share; nothing else belongs in it"},
 	"oidc/identity/notice":              {150, "what is written to phones; grows with what people are told"},

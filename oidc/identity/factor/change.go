@@ -8,7 +8,6 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
-	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
@@ -65,36 +64,22 @@ func (p *passwords) owner(ctx context.Context, a Attempt, id string) (identity.A
 		return identity.Account{}, err
 	}
 	who := identity.Claimant{Account: account, There: true}
-	t, err := p.limits.try(ctx, a, identity.Login{Kind: byAccount, Value: id}, who, began)
+	v, err := p.limits.Count(ctx, a.guess(identity.Login{Kind: byAccount, Value: id}, who), began)
 	if err != nil {
 		return identity.Account{}, err
 	}
-	if refused := t.withheld(); refused != nil {
+	if refused := v.Withheld(); refused != nil {
 		return identity.Account{}, refused
 	}
-	reason, err := p.judge(ctx, who, a.Password, t.lane)
+	reason, err := p.judge(ctx, who, a.Password, v.Lane)
 	if err != nil {
 		return identity.Account{}, err
 	}
 	if reason != "" {
 		return identity.Account{}, wrongPassword()
 	}
-	p.TakeBack(ctx, began, t.counted...)
+	p.TakeBack(ctx, began, v.Counted...)
 	return account, nil
-}
-
-// withheld returns the refusal of a try whose answer must not be given, or nil.
-func (t *tried) withheld() error {
-	refused := t.refused
-	for _, c := range t.counted { // counts of the account, too: to its own user they needn't be hidden
-		if c.Over() && (refused == nil || refused.Retry < c.Window) {
-			refused = tries.TooMany(c)
-		}
-	}
-	if refused == nil {
-		return nil
-	}
-	return refused
 }
 
 // anotherPassword checks and hashes the password next, which replaces the account's

@@ -44,7 +44,7 @@ func TestChangePassword(t *testing.T) {
 			{identitytest.Password, "12345678", "password_common"},
 			{identitytest.Password, "19900101 and more", "password_personal"},
 		} {
-			identitytest.IsReason(t, test.old+" to "+test.new, changes(w, t, a, from(identitytest.Attempt("", test.old), len(test.old)), test.new), test.reason)
+			identitytest.IsReason(t, test.old+" to "+test.new, changes(w, t, a, identitytest.From(identitytest.Attempt("", test.old), len(test.old)), test.new), test.reason)
 			if got := w.Results(); got[len(got)-1] != "account.change_password "+test.reason {
 				t.Errorf("facts are %v", got)
 			}
@@ -89,11 +89,11 @@ func TestChangePasswordIsNoOracle(t *testing.T) {
 		owner.Device = device
 
 		for n := range 10 {
-			identitytest.IsReason(t, fmt.Sprint("guess ", n), changes(w, t, a, from(identitytest.Attempt("", "guess"), n), fresh), "wrong_password")
+			identitytest.IsReason(t, fmt.Sprint("guess ", n), changes(w, t, a, identitytest.From(identitytest.Attempt("", "guess"), n), fresh), "wrong_password")
 		}
 		before := w.Hash.Computed()
 		for n, guess := range []string{"guess", identitytest.Password} {
-			err := changes(w, t, a, from(identitytest.Attempt("", guess), 100+n), fresh)
+			err := changes(w, t, a, identitytest.From(identitytest.Attempt("", guess), 100+n), fresh)
 			identitytest.IsReason(t, "beyond: "+guess, err, "too_many_tries")
 			if e, _ := errors.AsType[*identity.Error](err); e.Retry != 24*time.Hour {
 				t.Errorf("retry after %v", e.Retry)
@@ -104,7 +104,7 @@ func TestChangePasswordIsNoOracle(t *testing.T) {
 		}
 		// The owner can change it all the same, and log in from elsewhere.
 		identitytest.IsReason(t, "on a known device", changes(w, t, a, owner, fresh), "")
-		_, err = w.CheckPassword(t.Context(), from(identitytest.Attempt("xiaoyan.zhang", fresh), 300))
+		_, err = w.CheckPassword(t.Context(), identitytest.From(identitytest.Attempt("xiaoyan.zhang", fresh), 300))
 		identitytest.IsReason(t, "a login", err, "")
 
 		// One address.

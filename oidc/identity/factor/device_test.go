@@ -87,3 +87,26 @@ func TestDeviceTokensOfAFamily(t *testing.T) {
 		}
 	})
 }
+
+// A device is known by the password that it has seen: another one ends that.
+func TestDeviceEndsWithPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		device, err := w.DeviceToken(t.Context(), a, "")
+		identitytest.IsReason(t, "device token", err, "")
+		time.Sleep(time.Millisecond) // outside of this bubble some time always passes
+		try := identitytest.Attempt("", identitytest.Password)
+		try.Device = device
+		changed, err := w.ChangePassword(t.Context(), try, a.ID, "another good phrase")
+		identitytest.IsReason(t, "changing", err, "")
+		if known, err := w.KnownDevice(t.Context(), changed, device); known != "" || err != nil {
+			t.Errorf("the device is still known: %v", err)
+		}
+		next, err := w.DeviceToken(t.Context(), changed, device)
+		identitytest.IsReason(t, "another token", err, "")
+		if known, err := w.KnownDevice(t.Context(), changed, next); known == "" || err != nil {
+			t.Errorf("the device isn't known again: %v", err)
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/onetime"
-	"yizheng.internal/oidc/identity/tries"
 )
 
 // What tests from outside look at.
@@ -14,14 +13,6 @@ const (
 	CodeAgain             = onetime.Again
 	ChallengeTime         = challengeTime
 	OneFactor, TwoFactors = oneFactor, twoFactors
-)
-
-var (
-	AddressOf      = tries.AddressOf
-	NetworkOf      = tries.NetworkOf
-	MostOfDevices  = ofDevices.Most
-	MostOfLoginDay = ofLoginDay.Most
-	MostOfKnown    = ofKnown.Most
 )
 
 // KnownDevice returns the id of the device if a cookie makes it one of the account's.

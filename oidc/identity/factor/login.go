@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/guessing"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/journal"
 )
@@ -21,6 +22,11 @@ type Attempt struct {
 	RequestID string
 }
 
+// guess returns what the limits look at.
+func (a Attempt) guess(typed identity.Login, who identity.Claimant) guessing.Guess {
+	return guessing.Guess{Typed: typed, Who: who, Device: a.Device, Address: a.Address}
+}
+
 // check is [Service.CheckPassword].
 func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, error) {
 	began := time.Now()
@@ -29,30 +35,30 @@ func (p *passwords) check(ctx context.Context, a Attempt) (identity.Account, err
 	if err != nil {
 		return identity.Account{}, err
 	}
-	t, err := p.limits.try(ctx, a, logins[0], who, began)
+	v, err := p.limits.Count(ctx, a.guess(logins[0], who), began)
 	if err != nil {
 		return identity.Account{}, err
 	}
-	if t.refused != nil {
-		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, string(t.refused.Reason), a.RequestID))
-		return identity.Account{}, t.refused
+	if v.Refused != nil {
+		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, string(v.Refused.Reason), a.RequestID))
+		return identity.Account{}, v.Refused
 	}
-	reason, err := p.judge(ctx, who, a.Password, t.lane)
+	reason, err := p.judge(ctx, who, a.Password, v.Lane)
 	if err != nil {
-		p.TakeBack(context.WithoutCancel(ctx), began, t.counted...) // nothing was compared
+		p.TakeBack(context.WithoutCancel(ctx), began, v.Counted...) // nothing was compared
 		return identity.Account{}, err
 	}
-	if t.guarded {
-		return identity.Account{}, p.challenge(ctx, a, who, reason, t.counted, began)
+	if v.Guarded {
+		return identity.Account{}, p.challenge(ctx, a, who, reason, v.Counted, began)
 	}
-	if t.hidden && reason == "" {
+	if v.Hidden && reason == "" {
 		reason = "account_tries"
 	}
 	if reason != "" {
 		p.Journal.Noted(ctx, factOf(who, journal.ActionLogin, reason, a.RequestID))
 		return identity.Account{}, refusedLogin()
 	}
-	p.TakeBack(ctx, began, t.counted...)
+	p.TakeBack(ctx, began, v.Counted...)
 	if err := p.Journal.Record(ctx, factOf(who, journal.ActionLogin, journal.ResultOK, a.RequestID)); err != nil {
 		return identity.Account{}, err
 	}

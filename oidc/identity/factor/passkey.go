@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/guessing"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
@@ -34,8 +35,8 @@ var byPasskey = Definition{
 // nobody is kept from their passkey by others.
 var (
 	ofPasskey        = []tries.Limit{{Name: "passkey", Most: 20, Window: time.Hour}}
-	ofPasskeyAddress = tries.Limit{Name: "passkey-address", Most: hardOfAddress, Window: time.Hour}
-	ofPasskeyNetwork = tries.Limit{Name: "passkey-network", Most: hardOfNetwork, Window: time.Hour}
+	ofPasskeyAddress = tries.Limit{Name: "passkey-address", Most: guessing.MostOfAddress, Window: time.Hour}
+	ofPasskeyNetwork = tries.Limit{Name: "passkey-network", Most: guessing.MostOfNetwork, Window: time.Hour}
 )
 
 // Why a passkey is refused, in events. The person is told ReasonPasskeyRefused instead, whichever

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
+	"yizheng.internal/oidc/identity/guessing"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/passkey"
@@ -66,7 +67,7 @@ type Config struct {
 type tools struct {
 	Config
 	*tries.Counters
-	limits *limiter
+	limits *guessing.Limiter
 	codes  *onetime.Codes
 }
 
@@ -100,7 +101,7 @@ func New(c Config) (*Service, error) {
 	}
 	counters, devices := tries.New(c.Ephemeral, c.Vault, c.Log), device.New(c.Vault)
 	codes := onetime.New(counters, c.Ephemeral, c.Vault, c.Log)
-	t := &tools{c, counters, &limiter{counters, devices, c.Sender != nil}, codes}
+	t := &tools{c, counters, guessing.New(counters, devices, c.Sender != nil), codes}
 	s := &Service{passwords: &passwords{t}, passkeys: &passkeys{t}, devices: devices, factors: map[Name]Factor{}}
 	for _, d := range All() {
 		s.factors[d.Name] = d.prover(t)

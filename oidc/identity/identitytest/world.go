@@ -242,6 +242,12 @@ func Attempt(login, password string) factor.Attempt {
 	return factor.Attempt{Login: login, Password: password, Address: Here, Binding: "browser", Language: "zh-CN", RequestID: "r1"}
 }
 
+// From returns an attempt from one of many addresses.
+func From(a factor.Attempt, n int) factor.Attempt {
+	a.Address = netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+	return a
+}
+
 // IsReason checks that an error is an *Error with that reason, or nil if reason is "".
 func IsReason(t testing.TB, what string, err error, reason string) {
 	t.Helper()

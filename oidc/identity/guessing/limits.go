@@ -1,4 +1,4 @@
-package factor
+package guessing
 
 import (
 	"time"
@@ -8,7 +8,7 @@ import (
 
 // The limits of passwords. docs/design/0004-who-somebody-is.md gives the reasons. When a
 // limit of unknown devices is used up, nobody is refused: from then on the answer to the
-// password is withheld until a code confirms the login, see [Challenge].
+// password is withheld until a code confirms the login, see factor.Challenge.
 var (
 	ofDevice       = tries.Limit{Name: "device", Most: 10, Window: time.Hour}            // a known device of an account; beyond, it is unknown
 	ofLoginAddress = tries.Limit{Name: "login-address", Most: 5, Window: time.Hour}      // a login from one address
@@ -31,11 +31,14 @@ var (
 	ofKnown = tries.Limit{Name: "known", Most: 60, Window: time.Hour}
 )
 
+// Beyond these limits an address or a network is refused within their windows of an hour, because
+// what is to be checked costs work. Tries of passkeys, of which nothing else is counted by address,
+// have them, too.
 const (
-	// monthAfter is how many tries a day don't count for the month, so that a name that is
-	// tried once isn't stored for a month.
-	monthAfter = 2
-	// Beyond these limits an address or a network is refused, because hashes are costly.
-	hardOfAddress = 1000
-	hardOfNetwork = 5000
+	MostOfAddress = 1000
+	MostOfNetwork = 5000
 )
+
+// monthAfter is how many tries a day don't count for the month, so that a name that is tried
+// once isn't stored for a month.
+const monthAfter = 2

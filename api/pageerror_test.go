@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/trail"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/session"
 )
 
@@ -189,6 +190,10 @@ func TestCodesInWords(t *testing.T) {
 		"phone.problem.*":   {"code_wrong", "person_refused", "incomplete", "busy", "too_many_codes", "code_not_sent", "codes_used_up", "phone_invalid", "stale", "rate_limited"},
 		"entry.problem.*": {"phone_invalid", "too_many_codes", "codes_used_up", "code_not_sent", "code_wrong", "code_expired", "too_many_tries", "rate_limited", "stale", "busy", "proofing_unavailable",
 			"not_confirmed", "account_exists", "phone_kept", "name_invalid", "code_invalid", "ticket_invalid"},
+		"login.elsewhere.*": {string(upstream.ReasonStale), string(upstream.ReasonDenied), string(upstream.ReasonAway), string(upstream.ReasonWrong), string(upstream.ReasonLow), string(upstream.ReasonOld),
+			string(upstream.ReasonUnlinked), string(upstream.ReasonOther), string(upstream.ReasonClosed), "upstream_weak", "unavailable", "busy"},
+		"link.problem.*":         {string(upstream.ReasonOther), string(upstream.ReasonTaken), "upstream_wrong", "authenticator_limit", "stronger_login", "too_many_tries", "unavailable", "stale"},
+		"proofing.*":             {"register_match", "in_person", "telecom", "face", "self", identity.MethodUpstream, "other"},
 		"code.pwd.problem.*":     {"code_wrong", "too_many_tries", "not_sent"},
 		"code.problem.*":         {"code_wrong", "code_expired", "too_many_tries", "too_many_codes", "no_phone", "no_second_factor", "not_sent", "rate_limited", "stale"},
 		"code.passkey.problem.*": {"code_wrong", "passkey_refused", "passkey_expired", "too_many_tries", "not_sent", "no_second_factor"},

@@ -34,6 +34,7 @@ import (
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/jose"
@@ -53,7 +54,8 @@ type Config struct {
 	// without them there are none.
 	Identity       *identity.Service
 	Factors        *factor.Service
-	Phones         bool // people log in with their phone; see provider.Config
+	Phones         bool              // people log in with their phone; see provider.Config
+	Upstreams      *upstream.Service // other providers with which people log in; nil: there are none
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
 	Entry          *entry.Service // nil: nobody registers or recovers an account online
@@ -249,7 +251,7 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Tickets: s.c.Tickets,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Upstreams: s.c.Upstreams, Tickets: s.c.Tickets,
 		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers,
 		Polls: limit.NewRate(s.c.Limits.PollPerMinute, s.c.Limits.PollBurst), Log: s.c.Log,
 	})

@@ -18,9 +18,11 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
 	"yizheng.internal/signing/jose"
@@ -74,6 +76,7 @@ type stageConfig struct {
 	Accounts  func(identity.Accounts) identity.Accounts
 	Ephemeral func(identity.Ephemeral) identity.Ephemeral
 	Limits    Limits
+	Upstreams []upstream.Provider
 }
 
 // People and clients of the stage.
@@ -217,17 +220,22 @@ func (s *stage) open(t testing.TB) *node {
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
 		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
+		Upstreams: upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
 	})
 	must(err)
+	var upstreams flow.Upstreams
+	if n.people.Upstreams != nil {
+		upstreams = n.people.Upstreams
+	}
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
-		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones,
+		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
 		Limits: c.Limits,
 	})
 	must(err)

@@ -87,6 +87,7 @@ const (
 	StepLogin        StepKind = "login"         // show the login page
 	StepSecondFactor StepKind = "second_factor" // somebody is logged in with one factor; ask for another
 	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
+	StepLink         StepKind = "link"          // ask whether to link an account at another provider
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )
@@ -106,6 +107,8 @@ type Step struct {
 	Request  RequestView
 	Session  *Session      // who is logged in; nil for StepLogin
 	Consent  *ConsentView  // for StepConsent
+	Upstream *Elsewhere    // for StepLogin and StepLink: a login at another provider led to no account; nil: there was none
+	Anew     bool          // for StepLogin: only a new login will do
 	Further  []factor.Name // for StepSecondFactor: the factors that suffice; the first is asked for, or was chosen by the form
 	Response *Response     // for StepDone
 
@@ -125,6 +128,13 @@ type PhoneLogin struct {
 	Number   string        // of the phone, as typed
 	Again    time.Duration // how long to wait before the next code
 	Question string        // the form that answers carries it; empty: the code is asked for
+}
+
+// Elsewhere is a login at another provider that led to no account here.
+type Elsewhere struct {
+	Provider string          // its id
+	Reason   identity.Reason // why
+	Unlinked bool            // whoever logs in may link the account there with theirs
 }
 
 // Cookies says how the browser's cookies change. Zero fields change nothing.

@@ -37,6 +37,17 @@ func Distinct[S ~string](all []S) []S {
 	return slices.Compact(slices.Sorted(slices.Values(all)))
 }
 
+// AuthTime returns when whoever logged in at a time was authenticated, in seconds since 1970: earlier, if another
+// provider says that it was (OpenID Connect Core section 2).
+func AuthTime(loggedIn int64, proofs []factor.Proof) int64 {
+	for _, p := range proofs {
+		if p.At > 0 {
+			loggedIn = min(loggedIn, p.At)
+		}
+	}
+	return loggedIn
+}
+
 // ACR returns the authentication context class of an assurance, 0 to 3.
 func ACR(assurance factor.Assurance) string {
 	return "urn:yizheng:assurance:" + strconv.Itoa(int(assurance))

@@ -146,6 +146,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return t.showCode(v, step, form)
 	case step.Kind == oidc.StepAccount:
 		return t.showAccount(v, step)
+	case step.Kind == oidc.StepLink:
+		return t.showLink(v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

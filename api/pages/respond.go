@@ -66,6 +66,8 @@ func (v *Visit) Onward(step oidc.Step, err error) error {
 		return v.Redirect(pageURL(codePath, step))
 	case oidc.StepAccount:
 		return v.Redirect(pageURL(accountPath, step))
+	case oidc.StepLink:
+		return v.Redirect(pageURL(linkPath, step))
 	case oidc.StepConsent:
 		return v.Redirect(pageURL(consentPath, step))
 	}

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
@@ -33,15 +34,17 @@ type Config struct {
 	Factors  *factor.Service
 	Phones   bool // people log in with their phone
 	Scans    *scan.Service
-	Tickets  *password.Tickets
-	Web      *web.Pages
-	Views    *views.Views
-	Problems *problem.Writer
-	Address  func(*http.Request) netip.Addr // of who asks
-	People   *limit.Rate                    // of tries to log in
-	Askers   *limit.Rate                    // of authorization requests
-	Polls    *limit.Rate                    // of questions whether a phone has confirmed
-	Log      *slog.Logger
+	// Upstreams are other providers with which people log in; nil: there are none.
+	Upstreams *upstream.Service
+	Tickets   *password.Tickets
+	Web       *web.Pages
+	Views     *views.Views
+	Problems  *problem.Writer
+	Address   func(*http.Request) netip.Addr // of who asks
+	People    *limit.Rate                    // of tries to log in
+	Askers    *limit.Rate                    // of authorization requests
+	Polls     *limit.Rate                    // of questions whether a phone has confirmed
+	Log       *slog.Logger
 }
 
 // Site serves pages. Safe for concurrent use.
@@ -63,6 +66,8 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + scanPath: t.scanPage, "GET " + scanStatePath: t.scanState,
 		"GET " + codePath: t.page(oidc.StepSecondFactor), "POST " + codePath: t.checkCode,
 		"GET " + accountPath: t.page(oidc.StepAccount), "POST " + accountPath: t.chooseAccount,
+		"GET " + linkPath: t.page(oidc.StepLink), "POST " + linkPath: t.link,
+		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.request, "POST " + oauth.EndSessionPath: o.request,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,

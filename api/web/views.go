@@ -42,6 +42,9 @@ type Login struct {
 	Passkey  string // options for the browser; empty: nobody logs in with a passkey
 	Problem  string // key of what went wrong, without "login.problem."; empty: nothing yet
 	Wait     int    // seconds until the next try
+	// Upstreams are other providers, and Elsewhere what one of them led to; nil: nothing.
+	Upstreams []Upstream
+	Elsewhere *Elsewhere
 }
 
 // Code asks for a one-time code.

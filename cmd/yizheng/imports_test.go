@@ -120,7 +120,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/waiting": {
-		ours:     []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/request", "oidc/session", "signing/vault"},
+		ours:     []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/upstream", "oidc/request", "oidc/session", "signing/vault"},
 		testOurs: []string{"signing/keystest", "storage/memory"},
 	},
 	// Logins at a computer by a phone.
@@ -128,7 +128,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
@@ -294,10 +294,10 @@ var rules = withIdentity(map[string]rule{
 	"storage/storagetest/upkeep":     {ours: slices.Concat(domains, suites("grants", "ledger", "licenses", "provider", "suite"), []string{"storage/retention"})},
 	"storage/storagetest":            {ours: slices.Concat(domains, suites("catalog", "grants", "identities", "ledger", "provider", "suite"))},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/upstream", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
-		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
-		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3"},
+		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "api/outbound", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
+		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3", "golang.org/x/text/language"},
 	},
 	"api/rows":          {ours: []string{"api/rows/workbook"}, others: []string{"github.com/go-json-experiment/json", "github.com/xuri/excelize/v2", "golang.org/x/text"}},
 	"api/rows/workbook": {others: []string{"github.com/xuri/excelize/v2"}},
@@ -331,13 +331,13 @@ var rules = withIdentity(map[string]rule{
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
 	"api/pages": {
-		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
 	},
 	"api/pages/enter": {
 		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password", "oidc/identity/phonecode"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
 	},
 	"api/views": {
 		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity"},
@@ -349,7 +349,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"golang.org/x/time"},
 	},
 	"api/outbound": {
-		ours:     []string{"oidc", "oidc/identity", "oidc/identity/notice", "signing/strictjson"},
+		ours:     []string{"oidc", "oidc/identity", "oidc/identity/notice", "oidc/identity/upstream", "signing/strictjson"},
 		others:   []string{"github.com/go-json-experiment/json"},
 		testOurs: []string{"license/party"},
 	},
@@ -394,7 +394,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// Only cmd/yizheng imports it, and that only where the tag nodemo isn't set.
 	"cmd/yizheng/internal/demo": {
-		ours:   slices.Concat(domains, roomsOf("command", "demo/department", "install", "serve", "texts")),
+		ours:   slices.Concat(domains, roomsOf("command", "demo/department", "demo/elsewhere", "install", "serve", "texts")),
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// It knows the service as any client does.
@@ -409,6 +409,10 @@ var rules = withIdentity(map[string]rule{
 	// Departments' programs: they know nothing of this module.
 	"cmd/yizheng/internal/demo/department": {
 		others: []string{"github.com/coreos/go-oidc/v3", "github.com/emmansun/gmsm/sm2", "github.com/emmansun/gmsm/sm3", "golang.org/x/oauth2"},
+	},
+	// It knows the service as an OpenID provider knows a client.
+	"cmd/yizheng/internal/demo/elsewhere": {
+		others: []string{"github.com/emmansun/gmsm/sm3"},
 	},
 	// What is tested from outside is not looked at from inside.
 	"cmd/yizheng/e2e": {

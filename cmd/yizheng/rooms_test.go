@@ -37,7 +37,7 @@ var rooms = map[string]exception{
 	"license/verify":                    {299, "verifying at an installation; the checks are license/credential's"},
 	"oidc/ephemeral":                    {85, "keeps what may be lost, for two rooms that don't know each other"},
 	"oidc/fresh":                        {146, "the caches of three rooms; knows nothing of ours"},
-	"oidc/identity":                     {2270, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
+	"oidc/identity":                     {2350, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/device":              {140, "known devices; nothing else belongs in it"},
 	"oidc/identity/guessing":            {230, "how often passwords may be tried; nothing else belongs in it"},
 	"oidc/identity/onetime":             {270, "one-time codes, which two rooms send; nothing else belongs in it"},

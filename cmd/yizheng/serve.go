@@ -13,6 +13,7 @@ type serveCmd struct {
 	install.Ephemeral
 	install.Messaging
 	install.Proofing
+	install.Upstreams
 	serve.Listening
 	serve.Keeping
 }
@@ -31,9 +32,13 @@ func (c *serveCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
+	upstreams, err := c.Providers()
+	if err != nil {
+		return err
+	}
 	s, err := serve.Start(p.Ctx, serve.Config{
 		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
-		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed}, Unknown: p.Unknown, Log: log,
+		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed, Upstreams: upstreams}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {
 		return err

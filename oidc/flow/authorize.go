@@ -40,6 +40,7 @@ type Config struct {
 	Factors     Factors           // as *factor.Service is
 	Phones      Phones            // as *phonecode.Service is; nil: nobody logs in with a phone
 	Scans       *scan.Service     // nil: no phone logs in at a computer
+	Upstreams   Upstreams         // as *upstream.Service is; nil: nobody logs in with another provider
 	Resolver    oidc.Resolver     // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
 	Log         *slog.Logger
@@ -236,6 +237,9 @@ func (p *Service) stand(ctx context.Context, a *asking) (err error) {
 
 // next returns what comes next in a stored request.
 func (p *Service) next(ctx context.Context, a *asking) (oidc.Step, error) {
+	if err := link(ctx, p, a); err != nil {
+		return oidc.Step{}, err
+	}
 	kind, err := p.judge.demand(ctx, a)
 	if err != nil {
 		return oidc.Step{}, p.settle(ctx, a, err)
@@ -276,6 +280,9 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 		return "", err
 	}
 	kind, refusal := a.loginStep(hinted)
+	if kind == oidc.StepDone {
+		kind = a.linkStep()
+	}
 	if refusal != nil {
 		return "", p.refusalOf(a, refusal)
 	}
@@ -354,6 +361,8 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
 	case len(a.further) == 0 && !l.State.Waits && slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Password && p.Phone != "" }):
 		return oidc.StepLogin, nil // it was proved while the phone waited
+	case len(a.further) == 0 && elsewhere(l.About.Factors) && factor.All().Strength(l.State.Can) >= max(need, r.Strength):
+		return oidc.StepLogin, nil // the account's own means do, without what was proved there
 	case len(a.further) == 0:
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
 	}
@@ -371,8 +380,11 @@ func (a *asking) need() factor.Assurance {
 
 // tooOld reports whether the login is too old for the request.
 func (a *asking) tooOld(now time.Time) bool {
-	age := a.maxAge()
-	return age != nil && now.Sub(a.login.About.AuthTime) >= seconds(*age)
+	l, age := &a.login.About, a.maxAge()
+	if at := oidc.AuthTime(l.AuthTime.Unix(), l.Factors); age != nil && at < l.AuthTime.Unix() {
+		return now.Unix()-at >= *age
+	}
+	return age != nil && now.Sub(l.AuthTime) >= seconds(*age)
 }
 
 // maxAge returns the greatest age of the login, in seconds: max_age or, in a request without it,
@@ -389,7 +401,11 @@ func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 // present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
 	step := oidc.Step{Kind: kind, Handle: a.Handle, Request: a.Request.View(a.Standing)}
+	if u := a.Upstream; u != nil {
+		step.Upstream = &oidc.Elsewhere{Provider: u.Provider, Reason: u.Refused, Unlinked: u.Person != nil}
+	}
 	if kind == oidc.StepLogin || a.login == nil {
+		step.Anew = a.Request.Wants(request.PromptLogin) || a.maxAge() != nil
 		return step, nil
 	}
 	s, err := p.c.Sessions.Show(ctx, a.login)

@@ -150,7 +150,9 @@ func (p *Service) logIn(ctx context.Context, a *asking, account identity.Account
 	if proof == byPhone { // a phone alone must not ease guessing the password
 		token = p.c.Phones.DeviceToken
 	}
-	a.knowDevice(ctx, p, account, token)
+	if proof.Factor != factor.Upstream { // nor may another provider
+		a.knowDevice(ctx, p, account, token)
+	}
 	step, err := p.next(ctx, a)
 	if _, late := errors.AsType[*oidc.GoneError](err); late { // the same form, sent twice at once, came first
 		return p.answerTwice(ctx, a)

@@ -67,13 +67,14 @@ type Account struct {
 const (
 	MethodImport    = "import"    // from a file
 	MethodAuthority = "authority" // the system said so by a request
+	MethodUpstream  = "upstream"  // another provider said so, when somebody logged in there
 )
 
 // PhoneVerified reports whether it was verified that the person has the account's phone: at a
 // counter, by a register, or by a login, however long ago. What another
 // system knew is only said to be theirs.
 func (a *Account) PhoneVerified() bool {
-	said := a.Origin() != "" || a.Proofing.Method == MethodImport
+	said := a.Origin() != "" || a.Proofing.Method == MethodImport || a.Proofing.Method == MethodUpstream
 	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
 }
 
@@ -191,6 +192,7 @@ type Authenticator struct {
 	Name   string         `json:"name,omitempty"` // as shown to its owner
 	Added  time.Time      `json:"added,omitzero"`
 	Data   jsontext.Value `json:"data,omitempty"` // what the factor stores about it
+	Link   string         `json:"link,omitempty"` // leads to the account: no other one has it; see [Roster].OfLink
 }
 
 // PasswordHash is a password as it is stored: hashed with Argon2id (RFC 9106). One that came

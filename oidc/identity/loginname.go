@@ -21,6 +21,7 @@ const (
 	byCode    LoginKind = "code"   // the number of a document, whatever its type: there is one input field
 	byNothing LoginKind = "none"   // no possible login
 	byHandle  LoginKind = "handle" // the user handle of passkeys: nobody types it
+	byLink    LoginKind = "link"   // who somebody is elsewhere: nobody types it
 )
 
 // Login is one possible reading of what was typed, folded.
@@ -165,7 +166,7 @@ func maskPhone(phone string) string {
 }
 
 // logins returns all logins that lead to an account: its login name, its phone, the numbers
-// that the person holds today, and the user handle of its passkeys. A former number isn't among them, because today it
+// that the person holds today, the user handle of its passkeys, and its links. A former number isn't among them, because today it
 // may be somebody else's.
 func (a Account) logins(p Party, today party.Date) []Login {
 	var all []Login
@@ -185,6 +186,11 @@ func (a Account) logins(p Party, today party.Date) []Login {
 	}
 	if len(a.Handle) > 0 {
 		all = append(all, handleLogin(a.Handle))
+	}
+	for _, x := range a.Authenticators {
+		if x.Link != "" {
+			all = append(all, Login{byLink, x.Link})
+		}
 	}
 	return all
 }

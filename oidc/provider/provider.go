@@ -44,8 +44,9 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral identity.Ephemeral
 	Identity  *identity.Service
-	Factors   flow.Factors // checks the proofs by which people log in
-	Phones    flow.Phones  // logs people in with their phone; nil: nobody
+	Factors   flow.Factors   // checks the proofs by which people log in
+	Phones    flow.Phones    // logs people in with their phone; nil: nobody
+	Upstreams flow.Upstreams // logs people in with other providers; nil: nobody
 	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: authorization details aren't accepted
 	Networks  scan.Networks // those that the operator has named
@@ -156,7 +157,7 @@ func (c *Config) assemble() *Provider {
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
-		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
+		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Upstreams: c.Upstreams, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	return p
 }

@@ -87,7 +87,7 @@ func (p *Service) introspectRefresh(ctx context.Context, c oidc.Client, id strin
 	return Introspection{
 		Active: err == nil, Scope: oidc.JoinScopes(who.Scopes), ClientID: c.ID, TokenType: "refresh_token",
 		Expires: f.Expires.Unix(), Issued: f.Rotated.Unix(), Subject: subject, Issuer: p.c.Issuer,
-		AuthTime: who.AuthTime, ACR: oidc.ACR(who.Assurance), Grant: who.Grant,
+		AuthTime: oidc.AuthTime(who.AuthTime, who.Factors), ACR: oidc.ACR(who.Assurance), Grant: who.Grant,
 	}, err
 }
 

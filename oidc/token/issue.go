@@ -61,7 +61,7 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 	now := time.Now()
 	access := claims{
 		Registered: p.registered(subject, p.c.Issuer, now, p.c.TTL), ClientID: c.ID, Scope: oidc.JoinScopes(scopes), TokenID: rand.Text(),
-		AuthTime: who.AuthTime, ACR: oidc.ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
+		AuthTime: oidc.AuthTime(who.AuthTime, who.Factors), ACR: oidc.ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
 	}
 	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, access); err != nil {
 		return fmt.Errorf("issuing an access token: %w", err)
@@ -71,7 +71,7 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 		alg, purpose := idTokenKey(c)
 		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, IDClaims{
 			Registered: p.registered(subject, c.ID, now, idTokenLife),
-			AuthTime:   who.AuthTime, Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
+			AuthTime:   oidc.AuthTime(who.AuthTime, who.Factors), Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
 			AccessHash: accessHash(t.Access),
 		})
 		if err != nil {

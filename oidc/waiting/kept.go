@@ -21,6 +21,7 @@ type Kept struct {
 	Account   string          `json:"account,omitempty"` // the account that logged in last, if any
 	Began     time.Time       `json:"began"`
 	Asker     string          `json:"asker,omitempty"` // its owner in the store while Account is empty
+	Upstream  *Upstream       `json:"upstream,omitempty"`
 
 	// For an answered request: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`

@@ -63,6 +63,7 @@ const (
 	ActionLoginScan      Action = "login.scan"
 	ActionScanConfirm    Action = "scan.confirm"
 	ActionScanRefuse     Action = "scan.refuse"
+	ActionLoginUpstream  Action = "login.upstream"
 	ActionCodeSend       Action = "code.send"
 	ActionCodeCheck      Action = "code.check"
 	ActionTOTPCheck      Action = "totp.check"
@@ -191,6 +192,7 @@ var actions = []Known{
 	{ActionScanConfirm, Provider, "account", "Somebody read a computer's code with their phone, and let that computer log in."},
 	{ActionScanRefuse, Provider, "account", "Somebody read a computer's code with their phone, and refused."},
 	{ActionLoginScan, Provider, "account", "A computer logged in with what a phone had confirmed; refused: phone_session_over."},
+	{ActionLoginUpstream, Provider, "account", "Another provider told of a login, and it was taken, or refused."},
 	{ActionCodeSend, Provider, "account", "A code was sent to a phone."},
 	{ActionCodeCheck, Provider, "account", "A code was given."},
 	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},

@@ -32,6 +32,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
@@ -46,6 +47,7 @@ type Config struct {
 	Factors        *factor.Service // nil: nobody can log in
 	Identity       *identity.Service
 	Authenticators *authenticator.Service
+	Upstreams      *upstream.Service // nil: there are no other providers
 	Trail          *trail.Service
 	Scans          *scan.Service
 	Clients        *client.Service

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/passkey"
+	"yizheng.internal/oidc/identity/upstream"
 )
 
 // Paths of the pages of somebody's account.
@@ -96,6 +98,11 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 			view.Passkeys = append(view.Passkeys, one)
 		case factor.TOTP:
 			view.Apps = append(view.Apps, one)
+		case factor.Upstream:
+			if p := s.p.c.Upstreams; p != nil { // else the title that it had when it was linked
+				one.Name = cmp.Or(p.Title(upstream.ProviderOf(x), string(v.Lang)), x.Name)
+			}
+			view.Links = append(view.Links, one)
 		case factor.RecoveryCode:
 			one.Left = factor.CodesLeft(x)
 			view.Recovery = &one

@@ -69,6 +69,7 @@ var kinds = map[factor.Name][2]string{
 	factor.Passkey:      {"通行密钥", "passkey"},
 	factor.TOTP:         {"身份验证器", "authenticator app"},
 	factor.RecoveryCode: {"恢复码", "recovery codes"},
+	factor.Upstream:     {"其他平台账号", "account elsewhere"},
 }
 
 // kind returns what an authenticator is, for a message.

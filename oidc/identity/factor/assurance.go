@@ -2,6 +2,7 @@ package factor
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,10 +31,15 @@ type Proof struct {
 	// Phone is the phone by which the factor reached the person. Empty: the account's phone,
 	// if the factor comes by phone; otherwise none.
 	Phone string
+	// Strength and At are of [Upstream] alone: how strong the login there was, as far as it counts
+	// here, and when it was, in seconds since 1970; 0: when it was told of.
+	Strength Assurance
+	At       int64
 }
 
 // String returns the proof as it is stored: the factor's name, then +uv if the authenticator
-// verified its user, then ~ if it was relayed, then @ and the phone if Phone is set.
+// verified its user, then ~ if it was relayed, then = with the strength and ; with the time if there is a strength,
+// then @ and the phone if Phone is set.
 func (p Proof) String() string {
 	s := string(p.Factor)
 	if p.Verified {
@@ -41,6 +47,9 @@ func (p Proof) String() string {
 	}
 	if p.Relayed {
 		s += relayedMark
+	}
+	if p.Strength > nothing {
+		s += "=" + strconv.Itoa(int(p.Strength)) + ";" + strconv.FormatInt(p.At, 10)
 	}
 	if p.Phone != "" {
 		s += "@" + p.Phone
@@ -62,14 +71,23 @@ func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 // prove nothing.
 func (p *Proof) UnmarshalText(text []byte) error {
 	rest, phone, _ := strings.Cut(string(text), "@")
+	rest, told, _ := strings.Cut(rest, "=")
 	rest, relayed := strings.CutSuffix(rest, relayedMark)
 	name, verified := strings.CutSuffix(rest, verifiedMark)
 	*p = Proof{Factor: Name(name), Verified: verified, Relayed: relayed, Phone: phone}
+	if strength, at, ok := strings.Cut(told, ";"); ok && len(strength) == 1 && strength > "0" && strength <= "2" {
+		p.Strength = Assurance(strength[0] - '0')
+		p.At, _ = strconv.ParseInt(at, 10, 64) // 0 if it is none
+	}
 	return nil
 }
 
-// accountPhone stands for the account's phone, if a proof names no phone.
-const accountPhone = "account"
+// accountPhone stands for the account's phone, if a proof names no phone, and anyPhone for a phone that isn't
+// known and may be any.
+const (
+	accountPhone = "account"
+	anyPhone     = "any"
+)
 
 // evidence is what counts about a proof.
 type evidence struct {
@@ -94,6 +112,9 @@ func (ds Definitions) weigh(p Proof) evidence {
 	if d.Phone && e.phone == "" {
 		e.phone = accountPhone
 	}
+	if p.Factor == Upstream { // what they logged in with there may be the same password, or a code to the same phone
+		e.strength, e.phone = min(p.Strength, twoFactors), anyPhone
+	}
 	return e
 }
 
@@ -114,7 +135,8 @@ func (ds Definitions) Strength(proofs []Proof) Assurance {
 
 // independent reports whether somebody can have one piece of evidence without the other.
 func (e evidence) independent(other evidence) bool {
-	return e.strength > nothing && other.strength > nothing && e.Kind != other.Kind && (e.phone == "" || e.phone != other.phone)
+	phones := e.phone != "" && other.phone != "" && (e.phone == other.phone || e.phone == anyPhone || other.phone == anyPhone)
+	return e.strength > nothing && other.strength > nothing && e.Kind != other.Kind && !phones
 }
 
 // Assurance returns the assurance of a login with some proofs, by somebody whose identity was

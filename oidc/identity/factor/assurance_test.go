@@ -30,6 +30,8 @@ var (
 	pwdAway   = Proof{Factor: Password, Relayed: true}
 	codeAway  = Proof{Factor: PhoneCode, Relayed: true}
 	keyAway   = Proof{Factor: Passkey, Verified: true, Relayed: true}
+	there     = Proof{Factor: Upstream, Strength: 1, At: 1764590000}
+	thereBy2  = Proof{Factor: Upstream, Strength: 2}
 )
 
 func TestAssurance(t *testing.T) {
@@ -61,6 +63,18 @@ func TestAssurance(t *testing.T) {
 		{"and a code by another phone", 3, []Proof{byLink, elsewhere}, 2},
 		{"and TOTP", 3, []Proof{byLink, otp}, 2},
 		{"a password that claims user verification", 3, []Proof{{Factor: Password, Verified: true}}, 1},
+		{"elsewhere", 3, []Proof{there}, 1},
+		{"elsewhere, with two factors", 3, []Proof{thereBy2}, 2},
+		{"elsewhere, and nobody says how strongly", 3, []Proof{{Factor: Upstream}, otp}, 1},
+		{"elsewhere, more strongly than anything there can be", 3, []Proof{{Factor: Upstream, Strength: 3}}, 2},
+		{"elsewhere, by what may be the same password", 3, []Proof{there, pwd}, 1},
+		{"elsewhere, by what may be the same phone", 3, []Proof{there, code}, 1},
+		{"elsewhere, by what may be another's phone", 3, []Proof{there, elsewhere}, 1},
+		{"elsewhere, and TOTP", 3, []Proof{there, otp}, 2},
+		{"elsewhere, and a passkey", 3, []Proof{there, keyUV}, 3},
+		{"elsewhere twice", 3, []Proof{there, {Factor: Upstream, Strength: 1}}, 1},
+		{"elsewhere, a password and a code", 3, []Proof{there, pwd, code}, 2},
+		{"elsewhere with two factors, capped at 1", 1, []Proof{thereBy2}, 1},
 		{"one that nobody knows", 3, []Proof{{Factor: "palm", Verified: true}}, 0},
 		{"a password and one that nobody knows", 3, []Proof{pwd, {Factor: "palm"}}, 1},
 		{"a password that was relayed", 3, []Proof{pwdAway}, 1},
@@ -144,7 +158,7 @@ func TestStoredForm(t *testing.T) {
 	if after, err := json.Marshal(proofs); err != nil || string(after) != before {
 		t.Errorf("%s is written as %s, %v", before, after, err)
 	}
-	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, {Factor: Passkey, Verified: true, Phone: "work"}, pwdAway, keyAway, {Factor: Passkey, Verified: true, Relayed: true, Phone: "work"}} {
+	for _, p := range []Proof{pwd, code, byLink, elsewhere, key, keyUV, there, thereBy2, {Factor: Passkey, Verified: true, Phone: "work"}, pwdAway, keyAway, {Factor: Passkey, Verified: true, Relayed: true, Phone: "work"}} {
 		text, _ := p.MarshalText()
 		var back Proof
 		if err := back.UnmarshalText(text); err != nil || back != p {

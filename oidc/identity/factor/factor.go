@@ -40,7 +40,7 @@ type Definition struct {
 	Sends   journal.Action
 	Channel string
 
-	prover func(*tools) Factor
+	prover func(*tools) Factor // nil: nobody is asked for it
 }
 
 // Definitions are factors, in the order in which people are asked for them.
@@ -55,6 +55,7 @@ var all = Definitions{
 	byTOTP,
 	byPhone,
 	byRecovery,
+	byUpstream,
 }
 
 // find returns the definition of the factor with a name, or false if there is none.

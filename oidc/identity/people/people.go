@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/tries"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/signing/vault"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	Links     intake.Links             // likewise
 	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
 	Changes   registrar.Store          // likewise
+	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
 	Log       *slog.Logger             // default: discards
 }
 
@@ -53,6 +55,7 @@ type People struct {
 	Intake            *intake.Service    // takes in accounts of other systems; nil without Sources
 	Registrar         *registrar.Service // authorities' changes to people; nil without Sources
 	Trail             *trail.Service     // tells people what happened to their accounts; nil without Events
+	Upstreams         *upstream.Service  // logs people in with other providers; nil without any
 }
 
 // New checks c and returns People.
@@ -88,6 +91,12 @@ func New(c Config) (*People, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if u := c.Upstreams; len(u.Providers) > 0 {
+		u.URL, u.People, u.Authenticators, u.Notices, u.Ephemeral, u.Vault, u.Journal, u.Log = c.URL, p.Service, p.Authenticators, notices, c.Ephemeral, c.Vault, c.Journal, log
+		if p.Upstreams, err = upstream.New(u); err != nil {
+			return nil, err
+		}
 	}
 	p.Tickets = password.NewTickets(password.TicketConfig{People: p.Service, Passwords: p.Passwords, Notices: notices, Journal: c.Journal})
 	if c.Sender != nil {

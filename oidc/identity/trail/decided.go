@@ -53,6 +53,7 @@ const (
 	TriedRecovery What = "tried_recovery"
 	TriedPasskey  What = "tried_passkey"
 	TriedScan     What = "tried_scan"
+	TriedUpstream What = "tried_upstream" // a login with another provider
 	TriedSend     What = "tried_send"
 	TriedChange   What = "tried_change"
 	TriedSet      What = "tried_set"
@@ -112,6 +113,7 @@ var decided = map[journal.Action]decision{
 	journal.ActionScanConfirm:    {done: ScanConfirmed},
 	journal.ActionScanRefuse:     {done: ScanRefused},
 	journal.ActionLoginScan:      {proves: ByScan, tried: TriedScan},
+	journal.ActionLoginUpstream:  {proves: factor.Upstream, tried: TriedUpstream},
 	journal.ActionCodeSend:       {done: CodeSent, tried: TriedSend},
 	journal.ActionCodeCheck:      {proves: factor.PhoneCode, tried: TriedCode},
 	journal.ActionTOTPCheck:      {proves: factor.TOTP, tried: TriedApp},

@@ -1,5 +1,5 @@
--- People are shown logins at computers that their phone confirmed, and who was let in to their
--- account without a login, or tried it: the indexes of 00088_trails.sql, with those actions.
+-- People are shown logins at computers that their phone confirmed, logins with other providers, and
+-- who was let in to their account without a login, or tried it: the indexes of 00088_trails.sql, with those actions.
 
 -- +goose Up
 DROP INDEX provider_events_trail;
@@ -8,10 +8,10 @@ DROP INDEX provider_events_tries;
 CREATE INDEX provider_events_trail ON provider_events ((CASE WHEN action IN ('session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end') THEN actor ELSE object END), at, seq)
 WHERE action IN ('account.create', 'account.import', 'account.disable', 'account.enable', 'account.change_phone', 'account.setup_ticket', 'account.set_password', 'account.change_password',
 	'account.add_authenticator', 'account.rename_authenticator', 'account.remove_authenticator', 'login.password', 'login.challenge', 'login.confirm', 'code.send', 'code.check',
-	'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'scan.confirm', 'scan.refuse', 'person.level', 'person.rename', 'person.add_code', 'person.end_code', 'person.close', 'person.reopen', 'account.enter', 'session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end')
+	'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'login.upstream', 'scan.confirm', 'scan.refuse', 'person.level', 'person.rename', 'person.add_code', 'person.end_code', 'person.close', 'person.reopen', 'account.enter', 'session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end')
 AND (result = 'ok' OR action IN ('session.end', 'family.end'));
 
 CREATE INDEX provider_events_tries ON provider_events (object, at, seq)
-WHERE action IN ('login.password', 'login.challenge', 'login.confirm', 'code.send', 'code.check', 'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'account.enter', 'phone.prove', 'account.set_password',
+WHERE action IN ('login.password', 'login.challenge', 'login.confirm', 'code.send', 'code.check', 'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'login.upstream', 'account.enter', 'phone.prove', 'account.set_password',
 	'account.change_password')
 AND result NOT IN ('ok', 'begun');

@@ -1,5 +1,5 @@
--- People are shown logins at computers that their phone confirmed, and who was let in to their
--- account without a login, or tried it: the indexes of 00088_trails.sql, with those actions.
+-- People are shown logins at computers that their phone confirmed, logins with other providers, and
+-- who was let in to their account without a login, or tried it: the indexes of 00088_trails.sql, with those actions.
 
 -- +goose Up
 DROP INDEX provider_events_trail;
@@ -11,13 +11,13 @@ CREATE INDEX provider_events_trail ON provider_events ((
 WHERE instr(' account.create account.import account.disable account.enable account.change_phone' ||
 	' account.setup_ticket account.set_password account.change_password account.add_authenticator' ||
 	' account.rename_authenticator account.remove_authenticator login.password login.challenge' ||
-	' login.confirm login.phone login.person login.scan scan.confirm scan.refuse code.send code.check totp.check recovery_code.check' ||
+	' login.confirm login.phone login.person login.scan login.upstream scan.confirm scan.refuse code.send code.check totp.check recovery_code.check' ||
 	' passkey.check person.level person.rename person.add_code person.end_code person.close' ||
 	' person.reopen account.enter session.begin' ||
 	' session.step_up session.end consent.remember consent.end family.end ', ' ' || action || ' ') > 0
 AND (result = 'ok' OR action IN ('session.end', 'family.end'));
 
 CREATE INDEX provider_events_tries ON provider_events (object, at, seq)
-WHERE instr(' login.password login.challenge login.confirm login.phone login.person login.scan account.enter phone.prove code.send code.check' ||
+WHERE instr(' login.password login.challenge login.confirm login.phone login.person login.scan login.upstream account.enter phone.prove code.send code.check' ||
 	' totp.check recovery_code.check passkey.check account.set_password account.change_password ', ' ' || action || ' ') > 0
 AND result NOT IN ('ok', 'begun');

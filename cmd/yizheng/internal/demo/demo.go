@@ -61,16 +61,23 @@ func Run(p *command.Process, c Config) (err error) {
 	}
 	box := newMessageBox()
 	config.Log, config.Outside = config.Logger(p), install.Outside{Sender: box, Proofer: populationRegister{samples.people}}
-	s, err := serve.Start(p.Ctx, config)
+	n, err := c.neighbours(p.Ctx, &config, samples)
 	if err != nil {
 		return err
+	}
+	s, err := serve.Start(p.Ctx, config)
+	if err != nil {
+		return errors.Join(err, n.close())
 	}
 	facts, err := c.settle(p.Ctx, s, samples, box)
 	if err == nil && c.LoadClient {
 		err = facts.addLoadClient(p.Ctx, s.In)
 	}
+	if err == nil && n != nil {
+		err = n.open(s, samples) // after the city, which finds its own by their places
+	}
 	if err != nil {
-		return errors.Join(err, s.Close())
+		return errors.Join(err, n.close(), s.Close())
 	}
 	return s.Run(p.Ctx, func() error {
 		if c.JSON {

@@ -24,6 +24,7 @@ type Config struct {
 	install.Ephemeral
 	install.Messaging
 	install.Proofing
+	install.Upstreams
 	install.RootStore
 	CheckWithin time.Duration // for reading the database; 0: as long as it takes
 	Unknown     []string      // variables of the environment that no setting has
@@ -86,6 +87,7 @@ func Examine(p *command.Process, c Config) error {
 	e.files()
 	e.gateway(p.Ctx)
 	e.proofing(p.Ctx)
+	e.upstreams(p.Ctx)
 	e.installation(p)
 	failed := false
 	for _, f := range e.findings {

@@ -2,6 +2,8 @@ package install
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"yizheng.internal/api/join"
 	"yizheng.internal/cmd/yizheng/internal/texts"
@@ -9,8 +11,10 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/scan"
+	"yizheng.internal/oidc/token"
 	"yizheng.internal/storage"
 )
 
@@ -24,6 +28,8 @@ type Outside struct {
 	Unproofed bool
 	// Networks are those that the operator has named, for logins by phone.
 	Networks scan.Networks
+	// Upstreams are other providers with which people log in.
+	Upstreams []upstream.Provider
 }
 
 // OpenEphemeral opens the store for what may be lost: a Redis, or without a URL
@@ -38,10 +44,18 @@ func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient b
 // logins adds to the provider's configuration what people log in with.
 func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
+	spent := token.AuthenticSpent(stores, in.Keys.Vault().Auth())
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 		Sources: stores, Links: stores, Changes: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
+		Upstreams: upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: func(ctx context.Context, hash [32]byte, keep time.Time) (bool, error) {
+			err := spent.Spend(ctx, hash, keep)
+			if errors.Is(err, token.ErrSpent) {
+				return false, nil
+			}
+			return err == nil, err
+		}},
 	})
 	if err != nil {
 		return err
@@ -51,6 +65,9 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	c.Ephemeral, c.Identity, c.Factors, c.Vault = in.Kept, in.People.Service, in.People.Factors, in.Keys.Vault()
 	if in.People.Phones != nil {
 		c.Phones = in.People.Phones
+	}
+	if in.People.Upstreams != nil {
+		c.Upstreams = in.People.Upstreams
 	}
 	if c.Resolver, err = join.New(join.Config{Asks: in.Library.Offers, Grants: in.Library.Grants}); err != nil {
 		return err

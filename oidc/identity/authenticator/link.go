@@ -1,0 +1,32 @@
+package authenticator
+
+import (
+	"context"
+	"slices"
+
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/signing/journal"
+)
+
+// Link adds what leads to the owner's account by [identity.Authenticator].Link, such as who they are at another
+// provider, which is told by its title. One that is there already, and may be over, gives way to it. *Error: authenticator_limit,
+// session_over, stronger_login, too_many_tries. identity.ErrExists if it leads to another account.
+func (s *Service) Link(ctx context.Context, o Owner, x identity.Authenticator, title string) error {
+	if err := s.c.Factors.CountChange(ctx, o.Account); err != nil {
+		return err
+	}
+	account, err := s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
+		a.Authenticators = slices.DeleteFunc(a.Authenticators, func(y identity.Authenticator) bool { return y.Link == x.Link })
+		if err := checkRoom(a, factor.Name(x.Factor)); err != nil {
+			return err
+		}
+		a.Authenticators = append(a.Authenticators, x)
+		return nil
+	})
+	if err == nil {
+		s.c.Notices.Tell(ctx, account, notice.AuthenticatorAdded, title, o.Language, o.RequestID)
+	}
+	return err
+}

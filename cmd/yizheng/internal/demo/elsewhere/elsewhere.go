@@ -58,9 +58,9 @@ type Platforms struct {
 
 // issued is what a code or a ticket yields, once.
 type issued struct {
-	who                  Person
-	at                   time.Time
-	nonce, challenge, to string
+	who              Person
+	at               time.Time
+	nonce, challenge string
 }
 
 // life is how long a code or a ticket is good.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // enterBy goes from a login page to who somebody is, having proved a phone.
@@ -103,7 +103,7 @@ func TestRegisterInLogin(t *testing.T) {
 func TestAttackEntryByName(t *testing.T) {
 	t.Parallel()
 	w := &work{}
-	s := newStage(t, stageConfig{Ephemeral: func(e identity.Ephemeral) identity.Ephemeral { return countedEphemeral{e, w} }})
+	s := newStage(t, stageConfig{Ephemeral: func(e ephemeral.Store) ephemeral.Store { return countedEphemeral{e, w} }})
 	var first string
 	for _, who := range [][2]string{{sampleName, sampleCitizen}, {danName, danCitizen}, {nobodysName, "110101199003071938"}} {
 		w.take()

@@ -15,7 +15,7 @@ import (
 
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/storage/memory"
 	"yizheng.internal/storage/porttest"
@@ -54,7 +54,7 @@ func (s *stage) flood(t *testing.T, n int) map[int]int {
 // on, and others log in as ever. YIZHENG_SOAK=1 sends 52,000 and gives all the room.
 func TestAttackRequestFlood(t *testing.T) {
 	t.Parallel()
-	c, requests := stageConfig{Ephemeral: func(identity.Ephemeral) identity.Ephemeral {
+	c, requests := stageConfig{Ephemeral: func(ephemeral.Store) ephemeral.Store {
 		return memory.New(memory.Config{MaxBytes: 32 << 20})
 	}}, 6_500
 	if os.Getenv("YIZHENG_SOAK") == "1" {

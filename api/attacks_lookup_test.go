@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 )
@@ -58,28 +59,28 @@ func (c countedAccounts) UpdateAccount(ctx context.Context, a identity.AccountRe
 
 // countedEphemeral does so too.
 type countedEphemeral struct {
-	identity.Ephemeral
+	ephemeral.Store
 	*work
 }
 
-func (c countedEphemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+func (c countedEphemeral) Put(ctx context.Context, key string, value []byte, k ephemeral.Keeping, now time.Time) error {
 	c.note("Put")
-	return c.Ephemeral.Put(ctx, key, value, k, now)
+	return c.Store.Put(ctx, key, value, k, now)
 }
 
 func (c countedEphemeral) Load(ctx context.Context, key string, now time.Time) ([]byte, error) {
 	c.note("Load")
-	return c.Ephemeral.Load(ctx, key, now)
+	return c.Store.Load(ctx, key, now)
 }
 
-func (c countedEphemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+func (c countedEphemeral) Swap(ctx context.Context, key string, old, new []byte, k ephemeral.Keeping, now time.Time) error {
 	c.note("Swap")
-	return c.Ephemeral.Swap(ctx, key, old, new, k, now)
+	return c.Store.Swap(ctx, key, old, new, k, now)
 }
 
 func (c countedEphemeral) Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error) {
 	c.note("Count")
-	return c.Ephemeral.Count(ctx, key, n, window, now)
+	return c.Store.Count(ctx, key, n, window, now)
 }
 
 // An attacker can't tell who has an account here: an unknown login, a wrong
@@ -90,7 +91,7 @@ func TestAttackAccountEnumeration(t *testing.T) {
 	w := &work{}
 	s := newStage(t, stageConfig{
 		Accounts:  func(a identity.Accounts) identity.Accounts { return countedAccounts{a, w} },
-		Ephemeral: func(e identity.Ephemeral) identity.Ephemeral { return countedEphemeral{e, w} },
+		Ephemeral: func(e ephemeral.Store) ephemeral.Store { return countedEphemeral{e, w} },
 	})
 	disabled := s.register(t, "dave", "nine green lanterns", "+8615400000094", "样例丙", "110101199003073335")
 	s.disable(t, disabled)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 var alicesEnding = sampleCitizen[len(sampleCitizen)-4:]
@@ -78,7 +78,7 @@ func TestPhoneLogin(t *testing.T) {
 func TestAttackPhoneEnumeration(t *testing.T) {
 	t.Parallel()
 	w := &work{}
-	s := newStage(t, stageConfig{Ephemeral: func(e identity.Ephemeral) identity.Ephemeral { return countedEphemeral{e, w} }})
+	s := newStage(t, stageConfig{Ephemeral: func(e ephemeral.Store) ephemeral.Store { return countedEphemeral{e, w} }})
 	disabled := s.register(t, "dave", "nine green lanterns", "+8615400000094", "样例丙", "110101199003073335")
 	s.disable(t, disabled)
 	s.browser(t)

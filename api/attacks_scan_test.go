@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/api/apitest"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // computer is a browser that shows a code.
@@ -284,7 +284,7 @@ func TestAttackScanFlood(t *testing.T) {
 func TestScanPagesOfNobody(t *testing.T) {
 	t.Parallel()
 	w := &work{}
-	s := newStage(t, stageConfig{Ephemeral: func(e identity.Ephemeral) identity.Ephemeral { return countedEphemeral{e, w} }})
+	s := newStage(t, stageConfig{Ephemeral: func(e ephemeral.Store) ephemeral.Store { return countedEphemeral{e, w} }})
 	b := s.browser(t)
 	for path, status := range map[string]int{"/login/scan": 410, "/login/scan?request=" + strings.Repeat("A", 43): 400, "/login/scan/state": 200, "/scan": 200} {
 		w.take()

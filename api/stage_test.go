@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
@@ -74,7 +75,7 @@ type stageConfig struct {
 	Step     func(string)
 	// Accounts and Ephemeral may put something before the real stores.
 	Accounts  func(identity.Accounts) identity.Accounts
-	Ephemeral func(identity.Ephemeral) identity.Ephemeral
+	Ephemeral func(ephemeral.Store) ephemeral.Store
 	Limits    Limits
 	Upstreams []upstream.Provider
 }
@@ -193,7 +194,7 @@ func (s *stage) open(t testing.TB) *node {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opened, err := storage.OpenEphemeral(ctx, c.Redis, storage.Options{Log: log})
 	must(err)
-	var kept identity.Ephemeral = opened
+	var kept ephemeral.Store = opened
 	if c.Ephemeral != nil {
 		kept = c.Ephemeral(kept)
 	}

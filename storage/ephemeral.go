@@ -6,21 +6,21 @@ import (
 	"strings"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage/memory"
 	"yizheng.internal/storage/redis"
 )
 
 // Ephemeral is an open store for what may be lost.
 type Ephemeral interface {
-	identity.Ephemeral
+	ephemeral.Store
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error
 	// Probe tells whether the store does everything that logins need of it.
 	Probe(ctx context.Context) error
-	// Evicted returns, for each part from [identity.PartUnopened] on, how many values made room
+	// Evicted returns, for each part from [ephemeral.PartUnopened] on, how many values made room
 	// for others before they expired, in calls of this process.
-	Evicted() [identity.PartReserved]uint64
+	Evicted() [ephemeral.PartReserved]uint64
 	// Pool returns how many connections are in use, idle, and open at most, how many callers
 	// have waited for one, and how long together. A store without connections returns zeros.
 	Pool() (inUse, idle, most int, waits int64, waited time.Duration)

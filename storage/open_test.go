@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage"
 )
 
@@ -144,10 +144,10 @@ func TestOpenEphemeral(t *testing.T) {
 			t.Fatal(err)
 		}
 		key, now := fmt.Sprint("open-test-", time.Now().UnixNano()), time.Now()
-		if err := s.Put(t.Context(), key, []byte("v"), identity.Keeping{Part: identity.PartReserved, Until: now.Add(time.Minute)}, now); err != nil {
+		if err := s.Put(t.Context(), key, []byte("v"), ephemeral.Keeping{Part: ephemeral.PartReserved, Until: now.Add(time.Minute)}, now); err != nil {
 			t.Error(err)
 		}
-		if _, err := other.Load(t.Context(), key, now); (err == nil) != c.shared || err != nil && !errors.Is(err, identity.ErrGone) {
+		if _, err := other.Load(t.Context(), key, now); (err == nil) != c.shared || err != nil && !errors.Is(err, ephemeral.ErrGone) {
 			t.Errorf("another opener loads what was put: %v, want shared: %v", err, c.shared)
 		}
 		for _, s := range []storage.Ephemeral{s, other} {
@@ -157,7 +157,7 @@ func TestOpenEphemeral(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			if _, err := s.Load(t.Context(), key, now); err == nil || errors.Is(err, identity.ErrGone) {
+			if _, err := s.Load(t.Context(), key, now); err == nil || errors.Is(err, ephemeral.ErrGone) {
 				t.Errorf("Load after Close: %v", err)
 			}
 		}

@@ -168,7 +168,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account, view.Scans = step.Request.Back != "", t.c.Scans != nil && !step.Request.Direct
 	view.Forgot, view.Register = pageURL(ForgotPath, step), pageURL(RegisterPath, step)
-	view.Upstreams, view.Elsewhere = t.offered(v, step), t.elsewhere(v, step)
+	view.Upstreams, view.Elsewhere = offered(t, v, step), elsewhere(t, v, step)
 	return v.Show(status, view)
 }
 

@@ -12,7 +12,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/request"
 )
 
 const logoutPath = "/logout"
@@ -23,13 +23,13 @@ type logouts struct{ c *Config }
 // request serves the end_session endpoint (OpenID Connect RP-Initiated
 // Logout 1.0 section 2), by GET and POST. Nothing ends before the person says so.
 // Who wants to log out is asked, however wrong the request is otherwise.
-func (o logouts) request(v *Visit) error {
+func (o logouts) begin(v *Visit) error {
 	params, refused, err := o.parameters(v)
 	if err != nil {
 		return err
 	}
 	v.client = params["client_id"]
-	view, err := o.c.Flow.Logout(v.R.Context(), params, v.Browser)
+	view, err := o.c.Logouts.Take(v.R.Context(), params, v.Browser)
 	if err != nil {
 		return v.Onward(oidc.Step{}, err)
 	}
@@ -69,7 +69,7 @@ func (o logouts) parameters(v *Visit) (oidc.Parameters, *oidc.RequestError, erro
 	return params, nil, err
 }
 
-func (o logouts) ask(v *Visit, l flow.LogoutView, params oidc.Parameters, status int) error {
+func (o logouts) ask(v *Visit, l request.LogoutView, params oidc.Parameters, status int) error {
 	v.speak(l.UILocales)
 	view := web.Logout{Form: v.Token(purposeLogout), Fields: logoutFields(params), Why: whyOf(l.Refused)}
 	view.Action = logoutPath
@@ -87,7 +87,7 @@ func (o logouts) ask(v *Visit, l flow.LogoutView, params oidc.Parameters, status
 
 // page asks whether to log out, without a client that asks for it.
 func (o logouts) page(v *Visit) error {
-	view, err := o.c.Flow.Logout(v.R.Context(), oidc.Parameters{}, v.Browser)
+	view, err := o.c.Logouts.Take(v.R.Context(), oidc.Parameters{}, v.Browser)
 	if err != nil {
 		return v.Onward(oidc.Step{}, err)
 	}
@@ -106,7 +106,7 @@ func (o logouts) take(v *Visit) error {
 		return err
 	}
 	params := keptLogout(form)
-	view, err := o.c.Flow.Logout(v.R.Context(), params, v.Browser)
+	view, err := o.c.Logouts.Take(v.R.Context(), params, v.Browser)
 	if err != nil {
 		return v.Onward(oidc.Step{}, err)
 	}
@@ -125,7 +125,7 @@ func (o logouts) take(v *Visit) error {
 }
 
 // goodbye leads to where a logout request wants, or to a page of ours.
-func (o logouts) goodbye(v *Visit, l flow.LogoutView) error {
+func (o logouts) goodbye(v *Visit, l request.LogoutView) error {
 	if l.Response != nil {
 		return v.respond(l.Response)
 	}

@@ -38,7 +38,7 @@ func (t steps) scanPage(v *Visit) error {
 	v.speak(step.Request.UILocales)
 	v.allow(step.Request.RedirectURI)
 	v.Frame.Quiet = !step.Request.Portal
-	code := v.scanned()
+	code := scanned(v)
 	view := web.Scan{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Back: pageURL(loginPath, step)}
 	view.Action = view.Back
 	shown, err := t.c.Scans.Shown(v.R.Context(), v.Browser, v.request, code)
@@ -62,7 +62,7 @@ func (t steps) scanState(v *Visit) error {
 		return problem.Later(http.StatusTooManyRequests, "too_many", "", problem.Seconds(wait))
 	}
 	state := "gone"
-	shown, err := t.c.Scans.Shown(v.R.Context(), v.Browser, v.request, v.scanned())
+	shown, err := t.c.Scans.Shown(v.R.Context(), v.Browser, v.request, scanned(v))
 	if err == nil {
 		state = string(shown.State)
 	} else if !errors.Is(err, scan.ErrGone) {
@@ -75,4 +75,4 @@ func (t steps) scanState(v *Visit) error {
 }
 
 // scanned returns the code that the address names.
-func (v *Visit) scanned() oidc.Secret { return oidc.SecretOf(v.R.URL.Query().Get("scan")) }
+func scanned(v *Visit) oidc.Secret { return oidc.SecretOf(v.R.URL.Query().Get("scan")) }

@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/upstream"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
@@ -28,6 +29,7 @@ import (
 type Config struct {
 	Issuer   string // the public URL
 	Flow     *flow.Service
+	Logouts  *request.Logouts
 	Sessions *session.Service
 	Clients  *client.Service
 	Identity *identity.Service // nil: nobody can log in
@@ -69,7 +71,7 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + linkPath: t.page(oidc.StepLink), "POST " + linkPath: t.link,
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
-		"GET " + oauth.EndSessionPath: o.request, "POST " + oauth.EndSessionPath: o.request,
+		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,
 		"GET " + setupPath: t.setupPage, "POST " + setupPath: t.setup,
 	} {

@@ -65,7 +65,7 @@ func (t steps) endUpstream(v *Visit) error {
 }
 
 // offered returns the other providers with which somebody may log in, for the login's page.
-func (t steps) offered(v *Visit, step oidc.Step) (all []web.Upstream) {
+func offered(t steps, v *Visit, step oidc.Step) (all []web.Upstream) {
 	if t.c.Upstreams == nil {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (t steps) offered(v *Visit, step oidc.Step) (all []web.Upstream) {
 }
 
 // elsewhere returns what a login with another provider led to; nil: there was none.
-func (t steps) elsewhere(v *Visit, step oidc.Step) *web.Elsewhere {
+func elsewhere(t steps, v *Visit, step oidc.Step) *web.Elsewhere {
 	u := step.Upstream
 	if u == nil || t.c.Upstreams == nil {
 		return nil
@@ -99,7 +99,7 @@ var hopeless = []identity.Reason{upstream.ReasonOther, upstream.ReasonTaken}
 func (t steps) showLink(v *Visit, step oidc.Step) error {
 	_, _, status := problemOf(step.Problem)
 	view := web.Link{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name)}
-	if at := t.elsewhere(v, step); at != nil {
+	if at := elsewhere(t, v, step); at != nil {
 		view.Title = at.Title
 		why := step.Upstream.Reason
 		switch {

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
 )
@@ -24,7 +25,7 @@ func Passes(err error) bool {
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return e.Reason == identity.ReasonUnavailable || e.Reason == identity.ReasonBusy
 	}
-	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, highwater.ErrLost) || errors.Is(err, identity.ErrFull) ||
+	return errors.Is(err, license.ErrUnavailable) || errors.Is(err, highwater.ErrLost) || errors.Is(err, ephemeral.ErrFull) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
@@ -62,7 +63,7 @@ func NewLog(log *slog.Logger) *Log {
 // kindOf names what is away: one line about Redis must not hide one about the database.
 func kindOf(err error) string {
 	switch {
-	case errors.Is(err, identity.ErrAway), errors.Is(err, identity.ErrFull):
+	case errors.Is(err, ephemeral.ErrAway), errors.Is(err, ephemeral.ErrFull):
 		return "redis"
 	case errors.Is(err, highwater.ErrLost):
 		return "lost"

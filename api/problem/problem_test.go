@@ -22,6 +22,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/highwater"
 )
@@ -52,7 +53,7 @@ func TestOf(t *testing.T) {
 		{request(oidc.UnmetAuthenticationRequirements, ""), 403, "unmet_authentication_requirements", 0}, {request(oidc.ServerError, ""), 500, "server_error", 0},
 		{request(oidc.TemporarilyUnavailable, ""), 503, "temporarily_unavailable", 0}, {&oidc.Error{Code: oidc.TemporarilyUnavailable}, 503, "unavailable", RetrySoon},
 		{&identity.Error{Reason: identity.ReasonUnavailable, Retry: time.Minute}, 503, "unavailable", 60}, {&identity.Error{Reason: identity.ReasonBusy}, 503, "unavailable", RetrySoon},
-		{limit.ErrBusy, 503, "unavailable", RetrySoon}, {license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {identity.ErrFull, 503, "storage_unavailable", RetrySoon},
+		{limit.ErrBusy, 503, "unavailable", RetrySoon}, {license.ErrUnavailable, 503, "storage_unavailable", RetrySoon}, {ephemeral.ErrFull, 503, "storage_unavailable", RetrySoon},
 		{context.DeadlineExceeded, 503, "storage_unavailable", RetrySoon}, {context.Canceled, 503, "cancelled", 1}, {highwater.ErrLost, 503, "records_lost", 60},
 		{errors.Join(context.Canceled, license.ErrUnavailable), 503, "storage_unavailable", RetrySoon},
 		{&identity.Error{Reason: identity.ReasonWrongPassword}, 500, "internal", 0}, {&oidc.Error{Code: oidc.InvalidGrant}, 500, "internal", 0}, {errors.New("x"), 500, "internal", 0},
@@ -213,7 +214,7 @@ func TestLog(t *testing.T) {
 	l := NewLog(slog.New(slog.NewJSONHandler(&out, nil)))
 	for range 3 {
 		l.Error(t.Context(), "x", license.ErrUnavailable)
-		l.Warn(t.Context(), "x", &identity.Error{Reason: identity.ReasonUnavailable, Err: identity.ErrAway})
+		l.Warn(t.Context(), "x", &identity.Error{Reason: identity.ReasonUnavailable, Err: ephemeral.ErrAway})
 	}
 	l.Error(t.Context(), "x", errors.New("something else"))
 	l.Error(t.Context(), "x", errors.New("something else"))

@@ -95,8 +95,10 @@ var rules = withIdentity(map[string]rule{
 		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
-	"oidc/fresh":     {},
-	"oidc/ephemeral": {ours: []string{"oidc", "oidc/identity", "signing", "signing/vault"}},
+	"oidc/fresh": {},
+	// What may be lost, and how the provider's rooms seal it.
+	"oidc/ephemeral": {ours: []string{"signing/vault"}},
+	"oidc/keeper":    {ours: []string{"oidc", "oidc/ephemeral", "signing", "signing/vault"}},
 	"oidc/client": {
 		ours:   []string{"license/party", "oidc", "oidc/fresh", "oidc/identity", "signing", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
@@ -109,30 +111,30 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/grant": {
-		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
+		ours:   []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity/factor", "oidc/keeper", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/consent": {
 		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/request": {
-		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/token"},
+		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/session", "oidc/token"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/waiting": {
-		ours:     []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/upstream", "oidc/request", "oidc/session", "signing/vault"},
+		ours:     []string{"oidc", "oidc/client", "oidc/ephemeral", "oidc/identity", "oidc/identity/upstream", "oidc/keeper", "oidc/request", "oidc/session", "signing/vault"},
 		testOurs: []string{"signing/keystest", "storage/memory"},
 	},
 	// Logins at a computer by a phone.
 	"oidc/scan": {
-		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
+		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/keeper", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -218,7 +220,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"storage/memory": {
-		ours:     []string{"oidc/identity"},
+		ours:     []string{"oidc/ephemeral"},
 		testOurs: suites("ephemeral"),
 	},
 	"storage/redis": {
@@ -314,7 +316,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
-		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/identity", "signing/highwater"},
+		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/ephemeral", "oidc/identity", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// What every call needs; it knows no resource.
@@ -331,7 +333,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
 	"api/pages": {
-		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session"},
 	},
 	"api/pages/enter": {
 		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password", "oidc/identity/phonecode"},

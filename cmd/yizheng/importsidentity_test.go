@@ -33,7 +33,7 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
+		ours:       []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
 		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
 		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people"},
 		testOthers: []string{"github.com/pquerna/otp"},
@@ -41,7 +41,7 @@ var identityRules = map[string]rule{
 	// The one room that reads what authenticators sign. Of go-webauthn it takes the parser and
 	// the checks, not the part that keeps users and sessions.
 	"oidc/identity/passkey": {
-		ours:     []string{"oidc/identity", "signing", "signing/vault"},
+		ours:     []string{"oidc/ephemeral", "oidc/identity", "signing", "signing/vault"},
 		others:   []string{"github.com/go-json-experiment/json", "github.com/go-webauthn/webauthn/protocol"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
@@ -55,20 +55,20 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people":    {ours: []string{"oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
+	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
 	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing/journal"}},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},
-	"oidc/identity/tries":     {ours: []string{"oidc/identity", "signing/vault"}},
-	"oidc/identity/onetime":   {ours: []string{"license/party", "oidc/identity", "oidc/identity/tries", "signing", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
-	"oidc/identity/phonecode": {ours: []string{"license/party", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/tries", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"}},
+	"oidc/identity/tries":     {ours: []string{"oidc/ephemeral", "oidc/identity", "signing/vault"}},
+	"oidc/identity/onetime":   {ours: []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/tries", "signing", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
+	"oidc/identity/phonecode": {ours: []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/tries", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"}},
 	"oidc/identity/entry":     {ours: []string{"license/party", "oidc/identity", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/tries", "signing/journal"}, testOurs: []string{"oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"}},
 	"oidc/identity/upstream": {
-		ours:     []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "signing/jose", "signing/journal", "signing/strictjson", "signing/vault"},
+		ours:     []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "signing/jose", "signing/journal", "signing/strictjson", "signing/vault"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people", "signing/signingtest"},
 	},
 	"oidc/identity/identitytest": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
 	},
 }

@@ -14,8 +14,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/grant"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/scan"
@@ -99,10 +99,6 @@ func conclude(ctx context.Context, p *Service, a *asking, form, session string) 
 	return p.c.Waiting.Answer(ctx, a.Entry, &a.Client, waiting.Answer{Form: form, Session: session, Consented: a.consents()})
 }
 
-func errNoLogins() *oidc.Error {
-	return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "nobody can log in at this installation", Reason: "no_logins"}
-}
-
 // Authorize takes an authorization request (RFC 6749 section 4.1.1, OpenID
 // Connect Core section 3.1.2.1), with request_uri or without, and returns what
 // comes next. If the browser's session satisfies the request, the answer comes at
@@ -113,7 +109,7 @@ func errNoLogins() *oidc.Error {
 // POST from another site.
 func (p *Service) Authorize(ctx context.Context, params oidc.Parameters, b oidc.Browser, hold bool) (oidc.Step, error) {
 	if p.c.Families == nil {
-		return oidc.Step{}, request.PageError(nil, errNoLogins())
+		return oidc.Step{}, request.PageError(nil, request.ErrNoLogins())
 	}
 	s, err := p.reader.Client(ctx, params["client_id"])
 	if err != nil {
@@ -156,7 +152,7 @@ type Page struct {
 // Visit begins a login for a page of our own site, and returns what comes next.
 func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.Step, error) {
 	if p.c.Families == nil {
-		return oidc.Step{}, request.PageError(nil, errNoLogins())
+		return oidc.Step{}, request.PageError(nil, request.ErrNoLogins())
 	}
 	if !isPath(page.Path) {
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
@@ -197,7 +193,7 @@ func (p *Service) start(ctx context.Context, a *asking, handle oidc.Secret, hold
 		account = a.login.About.Account
 	}
 	if err := p.c.Waiting.Keep(ctx, a.Entry, handle, a.browser.Address, account); err != nil {
-		if errors.Is(err, identity.ErrFull) {
+		if errors.Is(err, ephemeral.ErrFull) {
 			return oidc.Step{}, request.PageError(&a.Client, &oidc.Error{Code: oidc.TemporarilyUnavailable, Description: "too many logins are under way; try again shortly", Reason: "full", Err: err})
 		}
 		return oidc.Step{}, err
@@ -281,7 +277,7 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	}
 	kind, refusal := a.loginStep(hinted)
 	if kind == oidc.StepDone {
-		kind = a.linkStep()
+		kind = linkStep(a)
 	}
 	if refusal != nil {
 		return "", p.refusalOf(a, refusal)
@@ -395,8 +391,6 @@ func (a *asking) maxAge() *int64 {
 	}
 	return a.Client.DefaultMaxAge
 }
-
-func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/waiting"
 )
 
@@ -14,7 +15,7 @@ import (
 // are *Error; a refusal of the parameters is recorded as an event.
 func (p *Service) Push(ctx context.Context, c oidc.Client, params oidc.Parameters, requestID string) (requestURI string, life time.Duration, err error) {
 	if p.c.Families == nil {
-		return "", 0, errNoLogins()
+		return "", 0, request.ErrNoLogins()
 	}
 	r, err := p.reader.ParsePushed(ctx, c, params)
 	if e, ok := errors.AsType[*oidc.Error](err); ok {

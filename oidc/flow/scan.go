@@ -87,3 +87,5 @@ func (a *asking) wish(now time.Time) scan.Wish {
 		Since: scan.Oldest(now, a.Request.Wants(request.PromptLogin), a.maxAge()),
 	}
 }
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }

@@ -132,7 +132,7 @@ func notElsewhere(ctx context.Context, p *Service, a *asking, why waiting.Upstre
 
 // unlinked returns who came from another provider before somebody logged in for this request by the
 // account's own means, and may be linked to the account; nil: nobody.
-func (a *asking) unlinked() *upstream.Person {
+func unlinked(a *asking) *upstream.Person {
 	if a.Upstream == nil || a.login == nil || a.Login != a.login.ID {
 		return nil
 	}
@@ -149,9 +149,9 @@ func elsewhere(proofs []factor.Proof) bool {
 
 // linkStep says what a link needs that somebody may make: their yes, and then as strong a login as
 // the account can have. StepDone: nothing more.
-func (a *asking) linkStep() oidc.StepKind {
+func linkStep(a *asking) oidc.StepKind {
 	switch all := factor.All(); {
-	case a.unlinked() == nil:
+	case unlinked(a) == nil:
 		return oidc.StepDone
 	case !a.Upstream.Agreed:
 		return oidc.StepLink
@@ -202,8 +202,8 @@ func changeUpstream(change func(u *waiting.Upstream)) func(k *waiting.Kept) {
 // link links somebody with the account once that was agreed to, and the login is strong enough. What is
 // refused is asked again, with why.
 func link(ctx context.Context, p *Service, a *asking) error {
-	x := a.unlinked()
-	if x == nil || !a.Upstream.Agreed || a.linkStep() != oidc.StepDone {
+	x := unlinked(a)
+	if x == nil || !a.Upstream.Agreed || linkStep(a) != oidc.StepDone {
 		return nil
 	}
 	err := p.c.Upstreams.Link(ctx, authenticator.Owner{

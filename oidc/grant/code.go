@@ -13,7 +13,7 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
@@ -40,7 +40,7 @@ type Authorization struct {
 }
 
 const (
-	// keptCode is the kind of codes in [identity.Ephemeral]. keptWrong begins the keys
+	// keptCode is the kind of codes in [ephemeral.Store]. keptWrong begins the keys
 	// of the counters of wrong tries with a code.
 	keptCode  = "code"
 	keptWrong = "oidc.wrong."
@@ -54,11 +54,11 @@ const (
 func (p *Service) NewCode(ctx context.Context, g Authorization) (oidc.Secret, error) {
 	g.Expires = time.Now().UTC().Add(codeLife)
 	code := oidc.NewHandle()
-	owner, err := identity.OwnerOf(ctx, p.c.Vault, g.About.Account)
+	owner, err := ephemeral.OwnerOf(ctx, p.c.Vault, g.About.Account)
 	if err != nil {
 		return oidc.Secret{}, err
 	}
-	how := identity.Keeping{Part: identity.PartReserved, Owner: owner, Until: g.Expires}
+	how := ephemeral.Keeping{Part: ephemeral.PartReserved, Owner: owner, Until: g.Expires}
 	if err := p.c.Kept.Keep(ctx, keptCode, code.Hash(), g, how); err != nil {
 		return oidc.Secret{}, err
 	}
@@ -87,7 +87,7 @@ func (p *Service) redeemCode(ctx context.Context, c oidc.Client, q Request) (tok
 	var g Authorization
 	hash := code.Hash()
 	_, err := p.c.Kept.Find(ctx, keptCode, hash, &g)
-	if errors.Is(err, identity.ErrGone) {
+	if errors.Is(err, ephemeral.ErrGone) {
 		return token.Tokens{}, p.codeGone(ctx, c, hash, q.RequestID, "code_unknown")
 	}
 	if err != nil {
@@ -154,7 +154,7 @@ func (p *Service) wrong(ctx context.Context, c oidc.Client, g *Authorization, ha
 	if n < wrongTries {
 		return refusal
 	}
-	if err := p.c.Ephemeral.Delete(ctx, ephemeral.KeyOf(keptCode, hash.String())); err != nil {
+	if err := p.c.Ephemeral.Delete(ctx, keeper.KeyOf(keptCode, hash.String())); err != nil {
 		return oidc.Unavailable(fmt.Errorf("ending a code: %w", err))
 	}
 	return oidc.BadGrant(oidc.ReasonCodeTries, "the authorization code was presented wrongly too often and has ended; begin again")

@@ -14,7 +14,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -26,8 +26,8 @@ type Config struct {
 	Clients   *client.Service
 	Families  *token.Families // nil: people can't log in
 	Tokens    *token.Service
-	Kept      *ephemeral.Keeper
-	Ephemeral identity.Ephemeral
+	Kept      *keeper.Keeper
+	Ephemeral ephemeral.Store
 	Vault     *vault.Vault
 	Licenses  Delivery // nil: there are none
 	Journal   *journal.Recorder

@@ -14,7 +14,6 @@ import (
 const (
 	domainPartyCode = "party.code"
 	domainLogin     = "account.login"
-	domainOwner     = "ephemeral.owner" // for the owners of values in Ephemeral
 )
 
 func accountPlace(id string) vault.Place {

@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 )
 
 // counting is an Ephemeral that counts what is done to kept requests.
 type counting struct {
-	identity.Ephemeral
+	ephemeral.Store
 	loads, writes atomic.Int32
 }
 
@@ -26,14 +26,14 @@ func (c *counting) Load(ctx context.Context, key string, now time.Time) ([]byte,
 	if strings.HasPrefix(key, "oidc.request.") {
 		c.loads.Add(1)
 	}
-	return c.Ephemeral.Load(ctx, key, now)
+	return c.Store.Load(ctx, key, now)
 }
 
-func (c *counting) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+func (c *counting) Swap(ctx context.Context, key string, old, new []byte, k ephemeral.Keeping, now time.Time) error {
 	if strings.HasPrefix(key, "oidc.request.") {
 		c.writes.Add(1)
 	}
-	return c.Ephemeral.Swap(ctx, key, old, new, k, now)
+	return c.Store.Swap(ctx, key, old, new, k, now)
 }
 
 // An answer loads the request once, after a password's check once more, and stores it at most
@@ -41,7 +41,7 @@ func (c *counting) Swap(ctx context.Context, key string, old, new []byte, k iden
 func TestAnswerLoadsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		kept := &counting{Ephemeral: w.kept}
+		kept := &counting{Store: w.kept}
 		w.ephemeral = kept
 		w.provider, w.people = w.node(t, 2)
 		b := w.browser()

@@ -9,13 +9,13 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 )
 
 // slowClock is a store for what may be lost whose own clock is behind those of
 // the nodes, and that can't be written to for a while.
 type slowClock struct {
-	identity.Ephemeral
+	ephemeral.Store
 	behind time.Duration
 	stuck  bool
 }
@@ -23,14 +23,14 @@ type slowClock struct {
 var errStuck = errors.New("it takes no writes")
 
 func (s *slowClock) Load(ctx context.Context, key string, now time.Time) ([]byte, error) {
-	return s.Ephemeral.Load(ctx, key, now.Add(-s.behind))
+	return s.Store.Load(ctx, key, now.Add(-s.behind))
 }
 
 func (s *slowClock) Delete(ctx context.Context, key string) error {
 	if s.stuck {
 		return errStuck
 	}
-	return s.Ephemeral.Delete(ctx, key)
+	return s.Store.Delete(ctx, key)
 }
 
 // A spent code's payload is gone at once.
@@ -40,12 +40,12 @@ func TestSpentCodeIsForgotten(t *testing.T) {
 		b := w.browser()
 		b.session(t, w.zhang, 1)
 		c := code(t, b.authorize(t, w.bureau))
-		key := ephemeral.KeyOf("code", oidc.SecretOf(c).Hash().String())
+		key := keeper.KeyOf("code", oidc.SecretOf(c).Hash().String())
 		if _, err := w.kept.Load(t.Context(), key, time.Now()); err != nil {
 			t.Fatalf("before it is spent: %v", err)
 		}
 		w.redeem(t, w.bureau, c)
-		if _, err := w.kept.Load(t.Context(), key, time.Now()); !errors.Is(err, identity.ErrGone) {
+		if _, err := w.kept.Load(t.Context(), key, time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 			t.Errorf("after it was spent: %v", err)
 		}
 	})
@@ -59,7 +59,7 @@ func TestCodeReuseWithAClockAhead(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		b.session(t, w.zhang, 1)
-		store := &slowClock{Ephemeral: w.kept, stuck: true}
+		store := &slowClock{Store: w.kept, stuck: true}
 		w.ephemeral = store
 		w.provider, _ = w.node(t, 2)
 		spent, unspent := code(t, b.authorize(t, w.bureau)), code(t, b.authorize(t, w.bureau))

@@ -368,7 +368,7 @@ func TestProviderWithoutLogins(t *testing.T) {
 	if err := f.LogOut(t.Context(), b); err != nil {
 		t.Errorf("log out: %v", err)
 	}
-	if _, err := f.Logout(t.Context(), oidc.Parameters{}, b); err == nil {
+	if _, err := f.Logouts.Take(t.Context(), oidc.Parameters{}, b); err == nil {
 		t.Error("logout")
 	}
 	if _, err := f.Redeem(t.Context(), c, grant.Request{Type: oidc.GrantCode, Form: url.Values{"code": {oidc.NewHandle().Reveal()}}}); err == nil {

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/journal"
 )
@@ -229,7 +230,7 @@ func TestKeptThingsAreSealed(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
 		step := b.authorize(t, w.bureau, "login_hint", "13800138000", "state", "a-state-to-find")
-		sealed, err := w.kept.Load(t.Context(), ephemeral.KeyOf("request", step.Handle.Hash().String()), time.Now())
+		sealed, err := w.kept.Load(t.Context(), keeper.KeyOf("request", step.Handle.Hash().String()), time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +239,7 @@ func TestKeptThingsAreSealed(t *testing.T) {
 		}
 		// A value moved to another handle doesn't open.
 		other := oidc.NewHandle()
-		if err := w.kept.Put(t.Context(), ephemeral.KeyOf("request", other.Hash().String()), sealed, identity.Keeping{Part: identity.PartReserved, Until: time.Now().Add(time.Hour)}, time.Now()); err != nil {
+		if err := w.kept.Put(t.Context(), keeper.KeyOf("request", other.Hash().String()), sealed, ephemeral.Keeping{Part: ephemeral.PartReserved, Until: time.Now().Add(time.Hour)}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Next(t.Context(), other, b.Browser); !errors.Is(err, oidc.ErrRequestGone) {
@@ -286,7 +287,7 @@ func TestUnopenedRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sealed, err := w.kept.Load(t.Context(), ephemeral.KeyOf("request", step.Handle.Hash().String()), time.Now())
+		sealed, err := w.kept.Load(t.Context(), keeper.KeyOf("request", step.Handle.Hash().String()), time.Now())
 		if err != nil || len(sealed) > 8<<10 {
 			t.Errorf("the longest request takes %d bytes, want at most 8 KiB; %v", len(sealed), err)
 		}

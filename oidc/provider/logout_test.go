@@ -18,7 +18,7 @@ func TestLogout(t *testing.T) {
 		offline := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
 		hint := tokens.ID.Reveal()
 		time.Sleep(15 * time.Minute) // the hint expired
-		view, err := w.Logout(t.Context(), oidc.Parameters{"id_token_hint": hint, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "s 2", "ui_locales": "zh-CN en"}, b.Browser)
+		view, err := w.Logouts.Take(t.Context(), oidc.Parameters{"id_token_hint": hint, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "s 2", "ui_locales": "zh-CN en"}, b.Browser)
 		if err != nil || view.Session == nil || view.Client.ID != w.bureau.ID || view.Response.RedirectURI != "https://bureau.example/bye?state=s+2" || len(view.UILocales) != 2 {
 			t.Fatalf("%+v, %v", view, err)
 		}
@@ -36,7 +36,7 @@ func TestLogout(t *testing.T) {
 		if _, err := w.Redeem(t.Context(), w.bureau, refreshing(offline.Refresh.Reveal())); err != nil {
 			t.Errorf("offline access ended with the session: %v", err)
 		}
-		if view, err = w.Logout(t.Context(), oidc.Parameters{}, b.Browser); err != nil || view.Session != nil || view.Client != nil || view.Response != nil {
+		if view, err = w.Logouts.Take(t.Context(), oidc.Parameters{}, b.Browser); err != nil || view.Session != nil || view.Client != nil || view.Response != nil {
 			t.Errorf("nobody logs out: %+v, %v", view, err)
 		}
 	})
@@ -63,7 +63,7 @@ func TestLogoutRefuses(t *testing.T) {
 			{"an access token", oidc.Parameters{"id_token_hint": tokens.Access.Reveal()}, "hint_invalid", ""},
 			{"a bad state", oidc.Parameters{"client_id": w.bureau.ID, "post_logout_redirect_uri": "https://bureau.example/bye", "state": "\n"}, "state_invalid", ""},
 		} {
-			view, err := w.Logout(t.Context(), test.params, b.Browser)
+			view, err := w.Logouts.Take(t.Context(), test.params, b.Browser)
 			if err != nil || view.Refused == nil || view.Session == nil || view.Response != nil {
 				t.Errorf("%s: %+v, %v", test.name, view, err)
 				continue

@@ -17,6 +17,8 @@ import (
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/tries"
+	"yizheng.internal/oidc/keeper"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -42,7 +44,7 @@ type Config struct {
 	Consents  consent.Store
 	Spent     token.Spent
 	Settings  token.Settings
-	Ephemeral identity.Ephemeral
+	Ephemeral ephemeral.Store
 	Identity  *identity.Service
 	Factors   flow.Factors   // checks the proofs by which people log in
 	Phones    flow.Phones    // logs people in with their phone; nil: nobody
@@ -79,6 +81,7 @@ type Provider struct {
 	Consents *consent.Service
 	Scans    *scan.Service // nil: nobody can log in
 	Flow     *flow.Service
+	Logouts  *request.Logouts
 
 	c Config
 }
@@ -140,17 +143,17 @@ func (c *Config) assemble() *Provider {
 		tokens.Subjects = p.Subjects
 	}
 	p.Tokens = token.New(tokens)
-	keeper := ephemeral.New(c.Ephemeral, c.Vault, c.Log)
+	kept := keeper.New(c.Ephemeral, c.Vault, c.Log)
 	p.Grants = grant.New(grant.Config{
-		Issuer: c.Issuer, Clients: p.Clients, Families: p.Families, Tokens: p.Tokens, Kept: keeper, Ephemeral: c.Ephemeral, Vault: c.Vault,
+		Issuer: c.Issuer, Clients: p.Clients, Families: p.Families, Tokens: p.Tokens, Kept: kept, Ephemeral: c.Ephemeral, Vault: c.Vault,
 		Licenses: c.Resolver, Journal: p.Journal, Step: c.Step,
 	})
 	var requests *waiting.Requests
 	if c.Sessions != nil {
-		requests = waiting.New(waiting.Config{Kept: keeper, Uses: c.Ephemeral, Vault: c.Vault, Clients: p.Clients})
+		requests = waiting.New(waiting.Config{Kept: kept, Uses: c.Ephemeral, Vault: c.Vault, Clients: p.Clients})
 		p.Consents = consent.New(consent.Config{Store: c.Consents, Vault: c.Vault, Clients: p.Clients, Families: p.Families, Journal: p.Journal})
 		p.Scans = scan.New(scan.Config{
-			Kept: keeper, Counters: tries.New(c.Ephemeral, c.Vault, c.Log), Sessions: p.Sessions, Spent: c.Spent, Vault: c.Vault, Journal: p.Journal,
+			Kept: kept, Counters: tries.New(c.Ephemeral, c.Vault, c.Log), Sessions: p.Sessions, Spent: c.Spent, Vault: c.Vault, Journal: p.Journal,
 			Networks: c.Networks,
 		})
 	}
@@ -159,6 +162,10 @@ func (c *Config) assemble() *Provider {
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
 		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Upstreams: c.Upstreams, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
+	p.Logouts = &request.Logouts{Reader: request.New(request.Config{Issuer: c.Issuer, Clients: p.Clients, Tokens: p.Tokens})}
+	if p.Families != nil {
+		p.Logouts.Sessions = p.Sessions
+	}
 	return p
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/scan"
@@ -242,7 +243,7 @@ func TestScanReplayed(t *testing.T) {
 			return value
 		}
 		replay := func(value []byte) {
-			s.did(w.kept.Put(t.Context(), key, value, identity.Keeping{Part: identity.PartOpened, Until: time.Now().Add(time.Hour)}, time.Now()))
+			s.did(w.kept.Put(t.Context(), key, value, ephemeral.Keeping{Part: ephemeral.PartOpened, Until: time.Now().Add(time.Hour)}, time.Now()))
 		}
 		read := kept()
 		s.did(s.confirm(s.phone))

@@ -17,11 +17,13 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -31,7 +33,7 @@ import (
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/keystore"
 	"yizheng.internal/signing/vault"
-	ephemeral "yizheng.internal/storage/memory"
+	inmemory "yizheng.internal/storage/memory"
 )
 
 // template is keys that are made once, for making them waits for the disk and,
@@ -92,11 +94,12 @@ type provider struct {
 	*tokenRoom
 	*grantRoom
 	*consentRoom
-	Scans *scan.Service
+	Scans   *scan.Service
+	Logouts *request.Logouts
 }
 
 func rooms(p *Provider) *provider {
-	return &provider{p.c, p.Flow, p.Journal, p.Clients, p.Sessions, p.Families, p.Subjects, p.Tokens, p.Grants, p.Consents, p.Scans}
+	return &provider{p.c, p.Flow, p.Journal, p.Clients, p.Sessions, p.Families, p.Subjects, p.Tokens, p.Grants, p.Consents, p.Scans, p.Logouts}
 }
 
 // world is a provider at which people log in, over stores in memory, with two
@@ -105,8 +108,8 @@ type world struct {
 	*memory
 	*provider
 	people    *people.People
-	kept      *ephemeral.Ephemeral
-	ephemeral identity.Ephemeral // of nodes that begin; else kept
+	kept      *inmemory.Ephemeral
+	ephemeral ephemeral.Store // of nodes that begin; else kept
 	resolver  *resolver
 	steps     []string
 	onStep    func(string)
@@ -127,7 +130,7 @@ func (r register) Proof(context.Context, identity.Claim) (identity.Proofing, err
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{memory: newMemory(), kept: ephemeral.New(ephemeral.Config{}), resolver: newResolver()}
+	w := &world{memory: newMemory(), kept: inmemory.New(inmemory.Config{}), resolver: newResolver()}
 	maps.Copy(w.keys, template.keys)
 	w.provider, w.people = w.node(t, 2)
 	w.bureau = w.add(t, identity.Government, codes[0], func(*client.Spec) {})
@@ -162,7 +165,7 @@ func (w *world) node(t testing.TB, level int) (*provider, *people.People) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var store identity.Ephemeral = w.kept
+	var store ephemeral.Store = w.kept
 	if w.ephemeral != nil {
 		store = w.ephemeral
 	}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // Network is a network that an operator has named, so that people know from where they are
@@ -87,7 +87,7 @@ func (ns Networks) Same(a, b netip.Addr) bool {
 	if name := ns.Name(a); name != "" && name == ns.Name(b) {
 		return true
 	}
-	return identity.NetworkOf(a) == identity.NetworkOf(b)
+	return ephemeral.NetworkOf(a) == ephemeral.NetworkOf(b)
 }
 
 // parse reads an address that was stored.

@@ -12,9 +12,9 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/tries"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing/journal"
@@ -57,7 +57,7 @@ type Spent interface {
 
 // Config says what a Service works with. All of it is required but Networks.
 type Config struct {
-	Kept     *ephemeral.Keeper
+	Kept     *keeper.Keeper
 	Counters *tries.Counters
 	Sessions *session.Service
 	Spent    Spent // as token.AuthenticSpent returns it
@@ -170,7 +170,7 @@ func (s *Service) load(ctx context.Context, code oidc.Secret) (k kept, sealed []
 		return k, nil, ErrGone
 	}
 	sealed, err = s.c.Kept.Find(ctx, keptCode, code.Hash(), &k)
-	if errors.Is(err, identity.ErrGone) || err == nil && k.state(time.Now()) == "" {
+	if errors.Is(err, ephemeral.ErrGone) || err == nil && k.state(time.Now()) == "" {
 		return kept{}, nil, ErrGone
 	}
 	return k, sealed, err
@@ -188,7 +188,7 @@ func (s *Service) change(ctx context.Context, code oidc.Secret, to func(*kept) e
 		if err := to(&k); err != nil || k == before {
 			return k, err
 		}
-		var how identity.Keeping
+		var how ephemeral.Keeping
 		if k.Account != "" {
 			if how, err = s.keeping(ctx, &k); err != nil {
 				return kept{}, err
@@ -196,9 +196,9 @@ func (s *Service) change(ctx context.Context, code oidc.Secret, to func(*kept) e
 		}
 		_, err = s.c.Kept.Swap(ctx, keptCode, code.Hash(), sealed, k, how)
 		switch {
-		case errors.Is(err, identity.ErrGone):
+		case errors.Is(err, ephemeral.ErrGone):
 			return kept{}, ErrGone
-		case err == nil || !errors.Is(err, identity.ErrChanged) || try == changeTries:
+		case err == nil || !errors.Is(err, ephemeral.ErrChanged) || try == changeTries:
 			return k, err
 		}
 	}
@@ -206,15 +206,15 @@ func (s *Service) change(ctx context.Context, code oidc.Secret, to func(*kept) e
 
 // keeping returns how a code is stored: until somebody who is logged in has read it, it is the
 // network's that asked.
-func (s *Service) keeping(ctx context.Context, k *kept) (identity.Keeping, error) {
-	part, of := identity.PartOpened, k.Address
+func (s *Service) keeping(ctx context.Context, k *kept) (ephemeral.Keeping, error) {
+	part, of := ephemeral.PartOpened, k.Address
 	if k.Account != "" {
-		part, of = identity.PartReserved, k.Account
+		part, of = ephemeral.PartReserved, k.Account
 	} else if a := parse(k.Address); a.IsValid() {
-		of = identity.NetworkOf(a)
+		of = ephemeral.NetworkOf(a)
 	}
-	owner, err := identity.OwnerOf(ctx, s.c.Vault, of)
-	return identity.Keeping{Part: part, Owner: owner, Until: k.Began.Add(CodeLife + TakeLife)}, err
+	owner, err := ephemeral.OwnerOf(ctx, s.c.Vault, of)
+	return ephemeral.Keeping{Part: part, Owner: owner, Until: k.Began.Add(CodeLife + TakeLife)}, err
 }
 
 // masked returns somebody's name as the computer shows it.

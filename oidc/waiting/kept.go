@@ -9,7 +9,7 @@ import (
 )
 
 // Kept is an authorization request that waits for a person. It is stored sealed in
-// [identity.Ephemeral] under the hash of its handle.
+// [ephemeral.Store] under the hash of its handle.
 type Kept struct {
 	Request   request.Request `json:"request"`
 	Browser   string          `json:"browser,omitempty"` // hash of the browser's cookie; empty: not bound yet

@@ -10,7 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/request"
 )
 
@@ -25,12 +25,12 @@ type pushed struct {
 // Push stores a pushed request of a client (RFC 9126) and returns its request_uri, which can be
 // used once within its life.
 func (p *Requests) Push(ctx context.Context, r request.Request) (requestURI string, life time.Duration, err error) {
-	owner, err := identity.OwnerOf(ctx, p.c.Vault, r.Client)
+	owner, err := ephemeral.OwnerOf(ctx, p.c.Vault, r.Client)
 	if err != nil {
 		return "", 0, err
 	}
 	handle := oidc.NewHandle()
-	how := identity.Keeping{Part: identity.PartPushed, Owner: owner, Until: time.Now().Add(pushedLife)}
+	how := ephemeral.Keeping{Part: ephemeral.PartPushed, Owner: owner, Until: time.Now().Add(pushedLife)}
 	if err := p.c.Kept.Keep(ctx, kindPushed, handle.Hash(), pushed{Request: r}, how); err != nil {
 		return "", 0, err
 	}
@@ -67,7 +67,7 @@ func (p *Requests) TakePushed(ctx context.Context, e *Entry, c *oidc.Client, han
 	}
 	var q pushed
 	_, err := p.c.Kept.Find(ctx, kindPushed, handle.Hash(), &q)
-	if errors.Is(err, identity.ErrGone) || err == nil && (q.Request.Client != c.ID || !client.Redirects(*c, q.Request.RedirectURI)) {
+	if errors.Is(err, ephemeral.ErrGone) || err == nil && (q.Request.Client != c.ID || !client.Redirects(*c, q.Request.RedirectURI)) {
 		return PushedGone(c)
 	}
 	if err == nil {
@@ -90,7 +90,7 @@ func (p *Requests) usePushed(ctx context.Context, e *Entry, c *oidc.Client) erro
 	if n > 1 {
 		return PushedGone(c)
 	}
-	if err := p.c.Uses.Delete(ctx, ephemeral.KeyOf(kindPushed, e.Pushed)); err != nil {
+	if err := p.c.Uses.Delete(ctx, keeper.KeyOf(kindPushed, e.Pushed)); err != nil {
 		return oidc.Unavailable(fmt.Errorf("using a pushed request: %w", err))
 	}
 	return nil

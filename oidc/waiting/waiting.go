@@ -12,19 +12,19 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/ephemeral"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/signing/vault"
 )
 
 // Config says what Requests work with.
 type Config struct {
-	Kept    *ephemeral.Keeper
+	Kept    *keeper.Keeper
 	Uses    Uses
 	Vault   *vault.Vault    // hides who takes the store's room
 	Clients *client.Service // finds the client of a request that was answered before
 }
 
-// Uses counts the uses of pushed requests. Every [identity.Ephemeral] has these methods.
+// Uses counts the uses of pushed requests. Every [ephemeral.Store] has these methods.
 type Uses interface {
 	Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error)
 	Delete(ctx context.Context, key string) error
@@ -46,7 +46,7 @@ const (
 	tries        = 5 // how many times a change is tried when others come first
 )
 
-// Kinds of values in [identity.Ephemeral].
+// Kinds of values in [ephemeral.Store].
 const (
 	kindRequest = "request"
 	kindPushed  = "pushed"
@@ -56,10 +56,10 @@ const (
 
 // Keep stores a new request under a handle, which is the entry's from then on. The request
 // takes the room of the account that is logged in or, with an empty account, of the network of
-// the address. Errors: identity.ErrFull (wrapped).
+// the address. Errors: ephemeral.ErrFull (wrapped).
 func (p *Requests) Keep(ctx context.Context, e *Entry, handle oidc.Secret, address netip.Addr, account string) (err error) {
 	e.Began = time.Now().UTC()
-	if e.Asker, err = identity.OwnerOf(ctx, p.c.Vault, identity.NetworkOf(address)); err != nil {
+	if e.Asker, err = ephemeral.OwnerOf(ctx, p.c.Vault, ephemeral.NetworkOf(address)); err != nil {
 		return err
 	}
 	if account != "" {
@@ -79,10 +79,10 @@ func (p *Requests) Keep(ctx context.Context, e *Entry, handle oidc.Secret, addre
 // keeping returns in which part of the store a request is stored, for which owner, and
 // until when. A request that anybody can make lives for a short time and gives way to
 // others; people who have logged in have reserved room.
-func (p *Requests) keeping(ctx context.Context, k *Kept, now time.Time) (identity.Keeping, error) {
-	how := identity.Keeping{Part: identity.PartOpened, Owner: k.Asker, Until: k.Began.Add(requestLife)}
+func (p *Requests) keeping(ctx context.Context, k *Kept, now time.Time) (ephemeral.Keeping, error) {
+	how := ephemeral.Keeping{Part: ephemeral.PartOpened, Owner: k.Asker, Until: k.Began.Add(requestLife)}
 	if !k.Opened {
-		how.Part, how.Until = identity.PartUnopened, k.Began.Add(unopenedLife)
+		how.Part, how.Until = ephemeral.PartUnopened, k.Began.Add(unopenedLife)
 	}
 	if end := now.Add(answeredLife); k.IsAnswered() && end.Before(how.Until) {
 		how.Until = end
@@ -91,8 +91,8 @@ func (p *Requests) keeping(ctx context.Context, k *Kept, now time.Time) (identit
 		return how, nil
 	}
 	var err error
-	how.Part = identity.PartReserved
-	how.Owner, err = identity.OwnerOf(ctx, p.c.Vault, k.Account)
+	how.Part = ephemeral.PartReserved
+	how.Owner, err = ephemeral.OwnerOf(ctx, p.c.Vault, k.Account)
 	return how, err
 }
 
@@ -106,7 +106,7 @@ func (p *Requests) Find(ctx context.Context, handle oidc.Secret, b oidc.Browser)
 			return e, err
 		}
 		e.Browser, e.Opened = e.browser, true
-		if err := p.swap(ctx, e); !errors.Is(err, identity.ErrChanged) || try == tries {
+		if err := p.swap(ctx, e); !errors.Is(err, ephemeral.ErrChanged) || try == tries {
 			return e, err
 		}
 	}
@@ -120,7 +120,7 @@ func (p *Requests) Reload(ctx context.Context, e *Entry) error {
 	}
 	var k Kept
 	sealed, err := p.c.Kept.Find(ctx, kindRequest, e.Handle.Hash(), &k)
-	if errors.Is(err, identity.ErrGone) || err == nil && k.Browser != "" && k.Browser != e.browser {
+	if errors.Is(err, ephemeral.ErrGone) || err == nil && k.Browser != "" && k.Browser != e.browser {
 		return oidc.ErrRequestGone
 	}
 	if err == nil {
@@ -137,14 +137,14 @@ func (p *Requests) Save(ctx context.Context, e *Entry) error {
 		return nil
 	}
 	for try := 1; ; try++ {
-		err := error(identity.ErrChanged) // a request stored just now is loaded first: e.sealed is nil
+		err := error(ephemeral.ErrChanged) // a request stored just now is loaded first: e.sealed is nil
 		if e.sealed != nil {
 			err = p.swap(ctx, e)
 		}
 		if err == nil {
 			e.changes = nil
 		}
-		if !errors.Is(err, identity.ErrChanged) || try == tries {
+		if !errors.Is(err, ephemeral.ErrChanged) || try == tries {
 			return err
 		}
 		if err := p.Reload(ctx, e); err != nil {
@@ -159,14 +159,14 @@ func (p *Requests) Save(ctx context.Context, e *Entry) error {
 	}
 }
 
-// swap replaces the stored request that was loaded. Errors: oidc.ErrRequestGone, identity.ErrChanged.
+// swap replaces the stored request that was loaded. Errors: oidc.ErrRequestGone, ephemeral.ErrChanged.
 func (p *Requests) swap(ctx context.Context, e *Entry) error {
 	how, err := p.moving(ctx, &e.before, &e.Kept)
 	if err != nil {
 		return err
 	}
 	sealed, err := p.c.Kept.Swap(ctx, kindRequest, e.Handle.Hash(), e.sealed, e.Kept, how)
-	if errors.Is(err, identity.ErrGone) {
+	if errors.Is(err, ephemeral.ErrGone) {
 		return oidc.ErrRequestGone
 	}
 	if err == nil {
@@ -177,9 +177,9 @@ func (p *Requests) swap(ctx context.Context, e *Entry) error {
 
 // moving returns how a changed request is stored: as before (a zero Keeping), unless the
 // change is that it was opened, somebody logged in, or it was answered.
-func (p *Requests) moving(ctx context.Context, before, after *Kept) (identity.Keeping, error) {
+func (p *Requests) moving(ctx context.Context, before, after *Kept) (ephemeral.Keeping, error) {
 	if before.Opened && before.Account == after.Account && before.IsAnswered() == after.IsAnswered() {
-		return identity.Keeping{}, nil
+		return ephemeral.Keeping{}, nil
 	}
 	return p.keeping(ctx, after, time.Now())
 }

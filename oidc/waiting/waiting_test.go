@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/signing/keystest"
@@ -52,7 +53,7 @@ func newWorld(t *testing.T) world {
 	id := identity.NewID()
 	return world{
 		New(Config{
-			Kept: ephemeral.New(store, vault, slog.New(slog.DiscardHandler)), Uses: store, Vault: vault,
+			Kept: keeper.New(store, vault, slog.New(slog.DiscardHandler)), Uses: store, Vault: vault,
 			Clients: client.New(client.Config{Clients: clients{id: id}, Participants: participants{}}),
 		}),
 		oidc.Client{ID: id, RedirectURIs: []string{"https://app.example/back"}},
@@ -262,15 +263,15 @@ func TestKeeping(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kept Kept
 		now  time.Duration // since it began
-		part identity.Part
+		part ephemeral.Part
 		life time.Duration
 	}{
-		"unopened":           {Kept{}, 0, identity.PartUnopened, 5 * time.Minute},
-		"opened":             {Kept{Opened: true}, 4 * time.Minute, identity.PartOpened, 30 * time.Minute},
-		"logged in":          {Kept{Opened: true, Account: "a"}, 4 * time.Minute, identity.PartReserved, 30 * time.Minute},
-		"answered":           {Kept{Opened: true, Account: "a", Answered: began}, 10 * time.Minute, identity.PartReserved, 15 * time.Minute},
-		"answered late":      {Kept{Opened: true, Answered: began}, 29 * time.Minute, identity.PartOpened, 30 * time.Minute},
-		"answered, unopened": {Kept{Answered: began}, time.Minute, identity.PartUnopened, 5 * time.Minute},
+		"unopened":           {Kept{}, 0, ephemeral.PartUnopened, 5 * time.Minute},
+		"opened":             {Kept{Opened: true}, 4 * time.Minute, ephemeral.PartOpened, 30 * time.Minute},
+		"logged in":          {Kept{Opened: true, Account: "a"}, 4 * time.Minute, ephemeral.PartReserved, 30 * time.Minute},
+		"answered":           {Kept{Opened: true, Account: "a", Answered: began}, 10 * time.Minute, ephemeral.PartReserved, 15 * time.Minute},
+		"answered late":      {Kept{Opened: true, Answered: began}, 29 * time.Minute, ephemeral.PartOpened, 30 * time.Minute},
+		"answered, unopened": {Kept{Answered: began}, time.Minute, ephemeral.PartUnopened, 5 * time.Minute},
 	} {
 		tt.kept.Began, tt.kept.Asker = began, "asker"
 		how, err := w.keeping(t.Context(), &tt.kept, began.Add(tt.now))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // Condition implements storage.Ephemeral: the process's own memory is always there.
@@ -14,7 +14,7 @@ func (s *Ephemeral) Condition() (up bool, failures uint64) { return true, 0 }
 func (s *Ephemeral) Probe(ctx context.Context) error { return s.Ping(ctx) }
 
 // Evicted implements storage.Ephemeral.
-func (s *Ephemeral) Evicted() [identity.PartReserved]uint64 {
+func (s *Ephemeral) Evicted() [ephemeral.PartReserved]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.evicted

@@ -3,16 +3,16 @@ package memory
 import (
 	"testing"
 
-	"yizheng.internal/oidc/identity"
-	"yizheng.internal/storage/storagetest/ephemeral"
+	"yizheng.internal/oidc/ephemeral"
+	suites "yizheng.internal/storage/storagetest/ephemeral"
 )
 
 func TestEphemeral(t *testing.T) {
-	ephemeral.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return New(Config{}) })
+	suites.Ephemeral(t, func(t *testing.T) ephemeral.Store { return New(Config{}) })
 }
 
 func TestEphemeralParts(t *testing.T) {
-	ephemeral.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
+	suites.EphemeralParts(t, func(t *testing.T, values int, bytes int64) ephemeral.Store {
 		return New(Config{MaxValues: values, MaxBytes: bytes})
 	})
 }

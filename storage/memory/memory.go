@@ -1,5 +1,5 @@
 // Package memory keeps in the process what may be lost: it implements
-// identity.Ephemeral. A restart forgets everything, and another node sees nothing
+// ephemeral.Store. A restart forgets everything, and another node sees nothing
 // of it, so it is for one node alone.
 package memory
 
@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // Config says how much is kept at most. The parts' shares are in parts.go.
@@ -28,13 +28,13 @@ type Config struct {
 // overhead is about what an entry takes beside its key and value.
 const overhead = 300
 
-// Limits of [identity.Ephemeral].
+// Limits of [ephemeral.Store].
 const (
 	maxKey   = 200
 	maxValue = 64 << 10
 )
 
-// Ephemeral implements [identity.Ephemeral]. It is safe for concurrent use.
+// Ephemeral implements [ephemeral.Store]. It is safe for concurrent use.
 //
 // No goroutine forgets what has expired. Each call that needs room does, in the order of
 // expiry, so nothing expired is ever in the way. If there is still no room for a value, another
@@ -64,11 +64,11 @@ type entry struct {
 	value   []byte // never changed in place: readers copy it outside the lock
 	count   int64
 	expires time.Time
-	place   int           // in order
-	counted *list.Element // of a counter
-	part    identity.Part // of a value
-	owner   string        // of a value
-	index   int           // of a value: in its part
+	place   int            // in order
+	counted *list.Element  // of a counter
+	part    ephemeral.Part // of a value
+	owner   string         // of a value
+	index   int            // of a value: in its part
 }
 
 func (e *entry) size() int64 { return int64(len(e.key)+len(e.value)+len(e.owner)) + overhead }
@@ -88,8 +88,8 @@ func New(c Config) *Ephemeral {
 	return s
 }
 
-// Put implements [identity.Ephemeral].
-func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+// Put implements [ephemeral.Store].
+func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k ephemeral.Keeping, now time.Time) error {
 	if err := errors.Join(check(ctx, key, value), checkKeeping(k)); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identit
 	return s.keep(&entry{key: key, value: value, expires: k.Until, part: k.Part, owner: k.Owner}, now)
 }
 
-// Load implements [identity.Ephemeral].
+// Load implements [ephemeral.Store].
 func (s *Ephemeral) Load(ctx context.Context, key string, now time.Time) ([]byte, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return nil, err
@@ -131,15 +131,15 @@ func (s *Ephemeral) find(key string, now time.Time) (*entry, error) {
 func (s *Ephemeral) live(key string, now time.Time) (*entry, error) {
 	e := s.values[key]
 	if e == nil || !e.expires.After(now) {
-		return nil, identity.ErrGone
+		return nil, ephemeral.ErrGone
 	}
 	return e, nil
 }
 
-// Swap implements [identity.Ephemeral].
-func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+// Swap implements [ephemeral.Store].
+func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ephemeral.Keeping, now time.Time) error {
 	err := check(ctx, key, new)
-	if k != (identity.Keeping{}) {
+	if k != (ephemeral.Keeping{}) {
 		err = errors.Join(err, checkKeeping(k))
 	}
 	if err != nil {
@@ -156,10 +156,10 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ide
 		return err
 	}
 	if !bytes.Equal(e.value, old) {
-		return identity.ErrChanged
+		return ephemeral.ErrChanged
 	}
-	if k == (identity.Keeping{}) {
-		k = identity.Keeping{Part: e.part, Owner: e.owner, Until: e.expires}
+	if k == (ephemeral.Keeping{}) {
+		k = ephemeral.Keeping{Part: e.part, Owner: e.owner, Until: e.expires}
 	}
 	if !k.Until.After(now) {
 		s.forget(e)
@@ -168,7 +168,7 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ide
 	return s.keep(&entry{key: key, value: new, expires: k.Until, part: k.Part, owner: k.Owner}, now)
 }
 
-// Delete implements [identity.Ephemeral].
+// Delete implements [ephemeral.Store].
 func (s *Ephemeral) Delete(ctx context.Context, key string) error {
 	if err := check(ctx, key, nil); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (s *Ephemeral) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Count implements [identity.Ephemeral].
+// Count implements [ephemeral.Store].
 func (s *Ephemeral) Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (int64, error) {
 	if err := check(ctx, key, nil); err != nil {
 		return 0, err
@@ -235,7 +235,7 @@ func (s *Ephemeral) keep(e *entry, now time.Time) error {
 	old := s.values[e.key]
 	for !s.fits(e, old) {
 		if !s.makeRoom(e, old) {
-			return identity.ErrFull
+			return ephemeral.ErrFull
 		}
 	}
 	s.forget(old)
@@ -281,7 +281,7 @@ func (s *Ephemeral) forget(e *entry) {
 	delete(s.values, e.key)
 }
 
-// check holds a call to the limits of [identity.Ephemeral]. Keys are not shown:
+// check holds a call to the limits of [ephemeral.Store]. Keys are not shown:
 // they may be a secret.
 func check(ctx context.Context, key string, value []byte) error {
 	if err := ctx.Err(); err != nil {

@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 var epoch = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
 
-func reserved(until time.Time) identity.Keeping {
-	return identity.Keeping{Part: identity.PartReserved, Until: until}
+func reserved(until time.Time) ephemeral.Keeping {
+	return ephemeral.Keeping{Part: ephemeral.PartReserved, Until: until}
 }
 
 // TestBounds fills the store to each of its bounds: then there is ErrFull, what
@@ -33,17 +33,17 @@ func TestBounds(t *testing.T) {
 					t.Fatalf("value %d: %v", i, err)
 				}
 			}
-			if err := put(10, epoch); !errors.Is(err, identity.ErrFull) {
+			if err := put(10, epoch); !errors.Is(err, ephemeral.ErrFull) {
 				t.Fatalf("one more: %v, want ErrFull", err)
 			}
 			if err := put(3, epoch); err != nil {
 				t.Errorf("one in the place of another: %v", err)
 			}
-			if err := s.Swap(ctx, "03", value, value[:99], identity.Keeping{}, epoch); err != nil {
+			if err := s.Swap(ctx, "03", value, value[:99], ephemeral.Keeping{}, epoch); err != nil {
 				t.Errorf("a shorter value: %v", err)
 			}
 			if c.MaxBytes > 0 {
-				if err := s.Swap(ctx, "04", value, make([]byte, 102), identity.Keeping{}, epoch); !errors.Is(err, identity.ErrFull) {
+				if err := s.Swap(ctx, "04", value, make([]byte, 102), ephemeral.Keeping{}, epoch); !errors.Is(err, ephemeral.ErrFull) {
 					t.Errorf("a longer value: %v, want ErrFull", err)
 				}
 			}
@@ -62,7 +62,7 @@ func TestBounds(t *testing.T) {
 					t.Errorf("after five expired: %v", err)
 				}
 			}
-			if err := put(30, now); !errors.Is(err, identity.ErrFull) {
+			if err := put(30, now); !errors.Is(err, ephemeral.ErrFull) {
 				t.Errorf("a sixth: %v, want ErrFull", err)
 			}
 			if len(s.values)+len(s.counters) != len(s.order) || len(s.order) != 10 {
@@ -144,7 +144,7 @@ func TestClosed(t *testing.T) {
 	_, load := s.Load(ctx, "k", epoch)
 	_, count := s.Count(ctx, "k", 1, time.Second, epoch)
 	for name, err := range map[string]error{
-		"Put": s.Put(ctx, "k", nil, reserved(epoch.Add(time.Second)), epoch), "Load": load, "Swap": s.Swap(ctx, "k", nil, nil, identity.Keeping{}, epoch),
+		"Put": s.Put(ctx, "k", nil, reserved(epoch.Add(time.Second)), epoch), "Load": load, "Swap": s.Swap(ctx, "k", nil, nil, ephemeral.Keeping{}, epoch),
 		"Delete": s.Delete(ctx, "k"), "Count": count, "Ping": s.Ping(ctx),
 	} {
 		if !errors.Is(err, errClosed) {

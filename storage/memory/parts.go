@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // parts is how many parts of the store there are.
-const parts = int(identity.PartReserved)
+const parts = int(ephemeral.PartReserved)
 
 // shares say how much of the room each part may take, in hundredths. What is
 // reserved may take more than its share: then the others give way.
@@ -24,7 +24,7 @@ const (
 	maxOwner = 64
 )
 
-// part is a part of the store, as [identity.Part] says.
+// part is a part of the store, as [ephemeral.Part] says.
 type part struct {
 	entries []*entry
 	owners  map[string]int64 // bytes of each
@@ -91,14 +91,14 @@ func (s *Ephemeral) makeRoom(e, old *entry) bool {
 		return false
 	}
 	first, own := 0, int(e.part-1)
-	if p := &s.parts[own]; e.part != identity.PartReserved &&
+	if p := &s.parts[own]; e.part != ephemeral.PartReserved &&
 		(int64(len(p.entries)) >= int64(s.c.MaxValues)*shares[own]/100 || p.bytes+e.size() > s.c.MaxBytes*shares[own]/100) {
 		first = own
 	}
 	for i := first; i <= own; i++ {
 		p := &s.parts[i]
 		v := p.heaviest(old)
-		if v == nil || v.part == identity.PartReserved && (v.owner == "" || p.owners[v.owner] <= surplus) {
+		if v == nil || v.part == ephemeral.PartReserved && (v.owner == "" || p.owners[v.owner] <= surplus) {
 			continue
 		}
 		s.evicted[i]++
@@ -108,9 +108,9 @@ func (s *Ephemeral) makeRoom(e, old *entry) bool {
 	return false
 }
 
-// checkKeeping holds a call to the limits of [identity.Ephemeral].
-func checkKeeping(k identity.Keeping) error {
-	if k.Part < 1 || k.Part > identity.PartReserved {
+// checkKeeping holds a call to the limits of [ephemeral.Store].
+func checkKeeping(k ephemeral.Keeping) error {
+	if k.Part < 1 || k.Part > ephemeral.PartReserved {
 		return fmt.Errorf("there is no part %d of the store", k.Part)
 	}
 	if len(k.Owner) > maxOwner {

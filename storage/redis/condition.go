@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // ErrUnusable says that Redis answers, and refuses what is needed: by its rights,
@@ -64,7 +64,7 @@ const probeLife = 10 * time.Second
 // that can be pinged may still refuse to be written. ErrUnusable if it does.
 func (s *Ephemeral) Probe(ctx context.Context) error {
 	key, now := "probe."+rand.Text(), time.Now()
-	keeping := identity.Keeping{Part: identity.PartUnopened, Until: now.Add(probeLife)}
+	keeping := ephemeral.Keeping{Part: ephemeral.PartUnopened, Until: now.Add(probeLife)}
 	value, other := []byte("1"), []byte("2")
 	for _, step := range []struct {
 		name string

@@ -12,18 +12,18 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
-// Limits of [identity.Ephemeral].
+// Limits of [ephemeral.Store].
 const (
 	maxKey   = 200
 	maxValue = 64 << 10
 )
 
-// Put implements [identity.Ephemeral]. Redis forgets by its own clock, to the
+// Put implements [ephemeral.Store]. Redis forgets by its own clock, to the
 // millisecond.
-func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k ephemeral.Keeping, now time.Time) error {
 	if err := checkKeeping(k); err != nil {
 		return fmt.Errorf("keeping a value: %w", err)
 	}
@@ -34,7 +34,7 @@ func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identit
 	err := s.callWithRoom(ctx, key, value, func(ctx context.Context) error {
 		done, err := s.answered(put.Run(ctx, s.client, s.keys(key), s.placing(key, k, life, value)...).Int64())
 		if err == nil && done == full {
-			return identity.ErrFull
+			return ephemeral.ErrFull
 		}
 		return err
 	})
@@ -44,12 +44,12 @@ func (s *Ephemeral) Put(ctx context.Context, key string, value []byte, k identit
 	return nil
 }
 
-// Load implements [identity.Ephemeral].
+// Load implements [ephemeral.Store].
 func (s *Ephemeral) Load(ctx context.Context, key string, now time.Time) (value []byte, err error) {
 	err = s.call(ctx, key, nil, func(ctx context.Context) error {
 		value, err = s.client.Get(ctx, s.value(key)).Bytes()
 		if errors.Is(err, redis.Nil) {
-			return identity.ErrGone
+			return ephemeral.ErrGone
 		}
 		return err
 	})
@@ -60,10 +60,10 @@ func (s *Ephemeral) Load(ctx context.Context, key string, now time.Time) (value 
 	return value, nil
 }
 
-// Swap implements [identity.Ephemeral]. A script is one step.
-func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+// Swap implements [ephemeral.Store]. A script is one step.
+func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ephemeral.Keeping, now time.Time) error {
 	life := k.Until.Sub(now)
-	if k == (identity.Keeping{}) {
+	if k == (ephemeral.Keeping{}) {
 		life = 0
 	} else if err := checkKeeping(k); err != nil {
 		return fmt.Errorf("swapping a kept value: %w", err)
@@ -74,11 +74,11 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ide
 		case err != nil:
 			return err
 		case done == gone:
-			return identity.ErrGone
+			return ephemeral.ErrGone
 		case done == changed:
-			return identity.ErrChanged
+			return ephemeral.ErrChanged
 		case done == full:
-			return identity.ErrFull
+			return ephemeral.ErrFull
 		}
 		return nil
 	})
@@ -88,7 +88,7 @@ func (s *Ephemeral) Swap(ctx context.Context, key string, old, new []byte, k ide
 	return nil
 }
 
-// Delete implements [identity.Ephemeral].
+// Delete implements [ephemeral.Store].
 func (s *Ephemeral) Delete(ctx context.Context, key string) error {
 	err := s.call(ctx, key, nil, func(ctx context.Context) error {
 		return remove.Run(ctx, s.client, s.keys(key), key).Err()
@@ -112,7 +112,7 @@ redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], math.max(tonumber(ARGV[2]), 1)) end
 return redis.call('GET', KEYS[1])`)
 
-// Count implements [identity.Ephemeral]. A script is one step.
+// Count implements [ephemeral.Store]. A script is one step.
 func (s *Ephemeral) Count(ctx context.Context, key string, n int64, window time.Duration, now time.Time) (sum int64, err error) {
 	err = s.call(ctx, key, nil, func(ctx context.Context) error {
 		sum, err = count.Run(ctx, s.client, []string{s.counter(key)}, n, milliseconds(window)).Int64()
@@ -183,19 +183,19 @@ const outOfMemory = "OOM command not allowed"
 // caller's own cancellation stays what it is.
 func explain(ctx context.Context, err error) error {
 	switch {
-	case err == nil, errors.Is(err, identity.ErrGone), errors.Is(err, identity.ErrChanged):
+	case err == nil, errors.Is(err, ephemeral.ErrGone), errors.Is(err, ephemeral.ErrChanged):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case over(ctx):
 		return context.DeadlineExceeded
 	case strings.Contains(err.Error(), outOfMemory):
-		return fmt.Errorf("%w: the memory that Redis may use is full", identity.ErrFull)
+		return fmt.Errorf("%w: the memory that Redis may use is full", ephemeral.ErrFull)
 	case errors.Is(err, redis.ErrClosed):
 		return fmt.Errorf("%w: the store is closed", license.ErrUnavailable)
 	}
 	refused := refuses(err)
-	err = fmt.Errorf("%w: %w: %w", license.ErrUnavailable, identity.ErrAway, err)
+	err = fmt.Errorf("%w: %w: %w", license.ErrUnavailable, ephemeral.ErrAway, err)
 	if refused {
 		err = fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
@@ -209,7 +209,7 @@ func over(ctx context.Context) bool {
 	return ok && !time.Now().Before(deadline)
 }
 
-// check holds a call to the limits of [identity.Ephemeral]. Keys are not shown:
+// check holds a call to the limits of [ephemeral.Store]. Keys are not shown:
 // they may be a secret.
 func check(key string, value []byte) error {
 	if len(key) == 0 || len(key) > maxKey {

@@ -5,16 +5,16 @@ import (
 	"os"
 	"testing"
 
-	"yizheng.internal/oidc/identity"
-	"yizheng.internal/storage/storagetest/ephemeral"
+	"yizheng.internal/oidc/ephemeral"
+	suites "yizheng.internal/storage/storagetest/ephemeral"
 )
 
 func TestEphemeral(t *testing.T) {
-	ephemeral.Ephemeral(t, func(t *testing.T) identity.Ephemeral { return openTest(t, Config{}) })
+	suites.Ephemeral(t, func(t *testing.T) ephemeral.Store { return openTest(t, Config{}) })
 }
 
 func TestEphemeralParts(t *testing.T) {
-	ephemeral.EphemeralParts(t, func(t *testing.T, values int, bytes int64) identity.Ephemeral {
+	suites.EphemeralParts(t, func(t *testing.T, values int, bytes int64) ephemeral.Store {
 		return openTest(t, Config{Prefix: rand.Text() + ":", MaxValues: values, MaxBytes: bytes})
 	})
 }

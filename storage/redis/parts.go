@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // Each part of the store has an index in Redis, so that what is kept in it can be
@@ -28,7 +28,7 @@ const slots = 16
 
 // shares say how much of the room each part may take, in hundredths. What is
 // reserved may take more than its share: then the others give way.
-var shares = [identity.PartReserved]int64{30, 30, 15, 100}
+var shares = [ephemeral.PartReserved]int64{30, 30, 15, 100}
 
 const (
 	// surplus is how much one owner may have of what is reserved before something
@@ -174,7 +174,7 @@ func (s *Ephemeral) answered(n int64, err error) (int, error) {
 }
 
 // Evicted implements storage.Ephemeral.
-func (s *Ephemeral) Evicted() (n [identity.PartReserved]uint64) {
+func (s *Ephemeral) Evicted() (n [ephemeral.PartReserved]uint64) {
 	for part := range n {
 		n[part] = s.evicted[part].Load()
 	}
@@ -240,7 +240,7 @@ func (s *Ephemeral) values(key string) string { return s.c.Prefix + "v:" + s.slo
 func (s *Ephemeral) keys(key string) []string {
 	keys, slot := []string{s.value(key)}, s.slot(key)
 	for _, kind := range []string{"p:", "o:"} {
-		for part := identity.PartUnopened; part <= identity.PartReserved; part++ {
+		for part := ephemeral.PartUnopened; part <= ephemeral.PartReserved; part++ {
 			keys = append(keys, s.c.Prefix+kind+slot+strconv.Itoa(int(part)))
 		}
 	}
@@ -248,7 +248,7 @@ func (s *Ephemeral) keys(key string) []string {
 }
 
 // placing returns the arguments of a script that stores a value.
-func (s *Ephemeral) placing(key string, k identity.Keeping, life time.Duration, value []byte) []any {
+func (s *Ephemeral) placing(key string, k ephemeral.Keeping, life time.Duration, value []byte) []any {
 	share := int64(100)
 	if k.Part > 0 {
 		share = shares[k.Part-1]
@@ -260,9 +260,9 @@ func (s *Ephemeral) placing(key string, k identity.Keeping, life time.Duration, 
 	}
 }
 
-// checkKeeping holds a call to the limits of [identity.Ephemeral].
-func checkKeeping(k identity.Keeping) error {
-	if k.Part < 1 || k.Part > identity.PartReserved {
+// checkKeeping holds a call to the limits of [ephemeral.Store].
+func checkKeeping(k ephemeral.Keeping) error {
+	if k.Part < 1 || k.Part > ephemeral.PartReserved {
 		return fmt.Errorf("there is no part %d of the store", k.Part)
 	}
 	if len(k.Owner) > maxOwner {

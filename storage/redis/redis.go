@@ -1,5 +1,5 @@
 // Package redis keeps in a Redis 6 or newer what may be lost: it implements
-// identity.Ephemeral. Several nodes share it. A Redis that is emptied or stopped
+// ephemeral.Store. Several nodes share it. A Redis that is emptied or stopped
 // costs whoever is logging in a fresh start, and nothing else.
 //
 // How much room values may take is counted here, in parts (parts.go), so that no
@@ -23,7 +23,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // Config says which Redis to use, and how.
@@ -52,14 +52,14 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Ephemeral implements [yizheng.internal/oidc/identity.Ephemeral]. It is safe for
+// Ephemeral implements [yizheng.internal/oidc/ephemeral.Store]. It is safe for
 // concurrent use.
 type Ephemeral struct {
 	c      Config
 	client redis.UniversalClient
 	slots  int // of indexes
 
-	evicted [identity.PartReserved]atomic.Uint64
+	evicted [ephemeral.PartReserved]atomic.Uint64
 
 	condition condition
 }

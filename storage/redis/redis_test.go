@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage/porttest"
 )
 
@@ -24,15 +24,15 @@ func calls(ctx context.Context, s *Ephemeral, key string) map[string]func() erro
 	return map[string]func() error{
 		"Put":    func() error { return s.Put(ctx, key, []byte("v"), anHour(now), now) },
 		"Load":   func() error { _, err := s.Load(ctx, key, now); return err },
-		"Swap":   func() error { return s.Swap(ctx, key, []byte("v"), []byte("v"), identity.Keeping{}, now) },
+		"Swap":   func() error { return s.Swap(ctx, key, []byte("v"), []byte("v"), ephemeral.Keeping{}, now) },
 		"Delete": func() error { return s.Delete(ctx, key+"-other") },
 		"Count":  func() error { _, err := s.Count(ctx, key, 1, time.Hour, now); return err },
 		"Ping":   func() error { return s.Ping(ctx) },
 	}
 }
 
-func anHour(now time.Time) identity.Keeping {
-	return identity.Keeping{Part: identity.PartReserved, Owner: "owner", Until: now.Add(time.Hour)}
+func anHour(now time.Time) ephemeral.Keeping {
+	return ephemeral.Keeping{Part: ephemeral.PartReserved, Owner: "owner", Until: now.Add(time.Hour)}
 }
 
 // work checks that all methods work, the first one of them too.
@@ -55,7 +55,7 @@ func fail(t *testing.T, s *Ephemeral, key string, within time.Duration) {
 		if took := time.Since(began); took > within {
 			t.Errorf("%s took %v, want at most %v", name, took, within)
 		}
-		if !errors.Is(err, license.ErrUnavailable) || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) || errors.Is(err, identity.ErrFull) {
+		if !errors.Is(err, license.ErrUnavailable) || errors.Is(err, ephemeral.ErrGone) || errors.Is(err, ephemeral.ErrChanged) || errors.Is(err, ephemeral.ErrFull) {
 			t.Errorf("%s: %v, want ErrUnavailable alone", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), testPassword) {
@@ -92,10 +92,10 @@ func TestStopped(t *testing.T) {
 		if n, err := s.Count(t.Context(), key, 1, time.Hour, time.Now()); err != nil || n != 1 {
 			t.Errorf("the first call after a restart: %d, %v, want 1", n, err)
 		}
-		if _, err := s.Load(t.Context(), key, time.Now()); !errors.Is(err, identity.ErrGone) {
+		if _, err := s.Load(t.Context(), key, time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 			t.Errorf("a value after a restart: %v, want ErrGone", err)
 		}
-		if err := s.Swap(t.Context(), key, []byte("v"), []byte("w"), identity.Keeping{}, time.Now()); !errors.Is(err, identity.ErrGone) {
+		if err := s.Swap(t.Context(), key, []byte("v"), []byte("w"), ephemeral.Keeping{}, time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 			t.Errorf("a swap after a restart: %v, want ErrGone", err)
 		}
 	}
@@ -140,10 +140,10 @@ func TestEmptied(t *testing.T) {
 	s := openTest(t, Config{URL: server.url()})
 	work(t, s, "k")
 	server.do(t, "FLUSHALL")
-	if _, err := s.Load(t.Context(), "k", time.Now()); !errors.Is(err, identity.ErrGone) {
+	if _, err := s.Load(t.Context(), "k", time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 		t.Errorf("Load: %v, want ErrGone", err)
 	}
-	if err := s.Swap(t.Context(), "k", []byte("v"), []byte("w"), identity.Keeping{}, time.Now()); !errors.Is(err, identity.ErrGone) {
+	if err := s.Swap(t.Context(), "k", []byte("v"), []byte("w"), ephemeral.Keeping{}, time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 		t.Errorf("Swap: %v, want ErrGone", err)
 	}
 	if n, err := s.Count(t.Context(), "k", 1, time.Hour, time.Now()); n != 1 || err != nil {
@@ -174,12 +174,12 @@ func TestFull(t *testing.T) {
 		"Put":   s.Put(t.Context(), "new", []byte("v"), anHour(now), now),
 		"Count": count,
 	} {
-		if !errors.Is(err, identity.ErrFull) || errors.Is(err, license.ErrUnavailable) {
+		if !errors.Is(err, ephemeral.ErrFull) || errors.Is(err, license.ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrFull alone", name, err)
 		}
 	}
 	// What is under way goes on: what takes the place of another needs no more room.
-	must(t, s.Swap(t.Context(), "k", []byte("v"), []byte("w"), identity.Keeping{}, now))
+	must(t, s.Swap(t.Context(), "k", []byte("v"), []byte("w"), ephemeral.Keeping{}, now))
 	if v, err := s.Load(t.Context(), "k", now); err != nil || string(v) != "w" {
 		t.Errorf("Load: %q, %v", v, err)
 	}
@@ -195,21 +195,21 @@ func TestFullOfUnopened(t *testing.T) {
 	server := startServer(t, "maxmemory-policy noeviction", "maxmemory 6mb")
 	s := openTest(t, Config{URL: server.url()})
 	now := time.Now()
-	put := func(part identity.Part, i int) error {
-		return s.Put(t.Context(), fmt.Sprint("k", part, "-", i), make([]byte, 4<<10), identity.Keeping{Part: part, Owner: fmt.Sprint("o", i), Until: now.Add(time.Hour)}, now)
+	put := func(part ephemeral.Part, i int) error {
+		return s.Put(t.Context(), fmt.Sprint("k", part, "-", i), make([]byte, 4<<10), ephemeral.Keeping{Part: part, Owner: fmt.Sprint("o", i), Until: now.Add(time.Hour)}, now)
 	}
 	for i := range 3000 {
-		if err := put(identity.PartUnopened, i); err != nil {
+		if err := put(ephemeral.PartUnopened, i); err != nil {
 			t.Fatalf("unopened request %d: %v", i, err)
 		}
 	}
 	for i := range 300 {
-		if err := put(identity.PartReserved, i); err != nil {
+		if err := put(ephemeral.PartReserved, i); err != nil {
 			t.Fatalf("reserved value %d: %v", i, err)
 		}
 	}
 	for i := range 300 {
-		if _, err := s.Load(t.Context(), fmt.Sprint("k", identity.PartReserved, "-", i), now); err != nil {
+		if _, err := s.Load(t.Context(), fmt.Sprint("k", ephemeral.PartReserved, "-", i), now); err != nil {
 			t.Fatalf("reserved value %d: %v", i, err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestPrefix(t *testing.T) {
 	server := startServer(t)
 	a, b := openTest(t, Config{URL: server.url()}), openTest(t, Config{URL: server.url(), Prefix: "other:"})
 	work(t, a, "k")
-	if _, err := b.Load(t.Context(), "k", time.Now()); !errors.Is(err, identity.ErrGone) {
+	if _, err := b.Load(t.Context(), "k", time.Now()); !errors.Is(err, ephemeral.ErrGone) {
 		t.Errorf("the other's value: %v, want ErrGone", err)
 	}
 	if n, err := b.Count(t.Context(), "k", 1, time.Hour, time.Now()); n != 1 || err != nil {

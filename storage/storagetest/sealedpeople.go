@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
@@ -90,7 +91,7 @@ func takeIn(t *testing.T, s *people.People) []string {
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.
 // It returns what must not be found afterwards.
-func logIn(t *testing.T, db suite.Database, in *installation.Installation, people *people.People, kept identity.Ephemeral, a identity.Account, password string) []string {
+func logIn(t *testing.T, db suite.Database, in *installation.Installation, people *people.People, kept ephemeral.Store, a identity.Account, password string) []string {
 	t.Helper()
 	ctx := t.Context()
 	p, err := provider.New(provider.Config{
@@ -146,7 +147,7 @@ type sender func(notice.Message)
 
 func (s sender) Send(_ context.Context, m notice.Message) error { s(m); return nil }
 
-// seen is an identity.Ephemeral that remembers all that it ever saw.
+// seen is an ephemeral.Store that remembers all that it ever saw.
 type seen struct {
 	mu     sync.Mutex
 	values map[string]value
@@ -159,7 +160,7 @@ type value struct {
 	expires time.Time
 }
 
-func (s *seen) Put(_ context.Context, key string, v []byte, k identity.Keeping, _ time.Time) error {
+func (s *seen) Put(_ context.Context, key string, v []byte, k ephemeral.Keeping, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.see(key+" "+k.Owner, v)
@@ -176,20 +177,20 @@ func (s *seen) Load(_ context.Context, key string, now time.Time) ([]byte, error
 	defer s.mu.Unlock()
 	v, ok := s.values[key]
 	if !ok || !v.expires.After(now) {
-		return nil, identity.ErrGone
+		return nil, ephemeral.ErrGone
 	}
 	return v.bytes, nil
 }
 
-func (s *seen) Swap(ctx context.Context, key string, old, new []byte, k identity.Keeping, now time.Time) error {
+func (s *seen) Swap(ctx context.Context, key string, old, new []byte, k ephemeral.Keeping, now time.Time) error {
 	got, err := s.Load(ctx, key, now)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(got, old) {
-		return identity.ErrChanged
+		return ephemeral.ErrChanged
 	}
-	if k == (identity.Keeping{}) {
+	if k == (ephemeral.Keeping{}) {
 		k.Until = s.values[key].expires
 	}
 	return s.Put(ctx, key, new, k, now)

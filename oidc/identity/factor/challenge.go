@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/onetime"
@@ -47,7 +48,7 @@ func (p *passwords) challenge(ctx context.Context, a Attempt, who identity.Claim
 	for _, t := range counted {
 		kept.Counted = append(kept.Counted, t.Key)
 	}
-	code, err := p.codes.Keep(ctx, onetime.Key{Subject: challengeSubject, Binding: c.Handle + "." + a.Binding}, kept, identity.PartOpened, identity.NetworkOf(a.Address))
+	code, err := p.codes.Keep(ctx, onetime.Key{Subject: challengeSubject, Binding: c.Handle + "." + a.Binding}, kept, ephemeral.PartOpened, ephemeral.NetworkOf(a.Address))
 	if err != nil {
 		return err
 	}

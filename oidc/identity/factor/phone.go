@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/onetime"
@@ -52,7 +53,7 @@ func (p *phoneCodes) Begin(ctx context.Context, l Login) (Begun, error) {
 	of := onetime.Key{Subject: l.Account, Binding: l.Binding}
 	now := time.Now()
 	before, err := p.codes.Load(ctx, of)
-	if err != nil && !errors.Is(err, identity.ErrGone) {
+	if err != nil && !errors.Is(err, ephemeral.ErrGone) {
 		return Begun{}, err
 	}
 	sent := Begun{Phone: a.MaskedPhone(), Again: onetime.Again}
@@ -84,7 +85,7 @@ func (p *phoneCodes) send(ctx context.Context, a identity.Account, of onetime.Ke
 		p.Journal.Noted(ctx, f)
 		return err
 	}
-	code, err := p.codes.Keep(ctx, of, onetime.Note{Phone: a.Phone}, identity.PartReserved, a.ID)
+	code, err := p.codes.Keep(ctx, of, onetime.Note{Phone: a.Phone}, ephemeral.PartReserved, a.ID)
 	if err != nil {
 		p.TakeBack(ctx, time.Now(), counted...)
 		return err

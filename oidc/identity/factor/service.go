@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/guessing"
@@ -54,7 +55,7 @@ type Begun struct {
 type Config struct {
 	People    *identity.Service
 	Passwords *password.Hasher
-	Ephemeral identity.Ephemeral
+	Ephemeral ephemeral.Store
 	Vault     *vault.Vault
 	Passkeys  *passkey.Service // nil: nobody logs in with one
 	Sender    notice.Sender    // sends one-time codes; nil: there are none

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
@@ -194,7 +195,7 @@ func (m *Memory) ListAccounts(_ context.Context, after string, limit int) ([]ide
 	return listed(m.Accounts, after, limit), nil
 }
 
-func (m *Memory) Put(_ context.Context, key string, value []byte, k identity.Keeping, now time.Time) error {
+func (m *Memory) Put(_ context.Context, key string, value []byte, k ephemeral.Keeping, now time.Time) error {
 	defer m.begin("Put")()
 	if m.FailEphemeral == nil && k.Until.After(now) {
 		m.Values[key] = Kept{Value: bytes.Clone(value), Expires: k.Until}
@@ -208,7 +209,7 @@ func (m *Memory) live(key string, now time.Time) (Kept, error) {
 		return v, m.FailEphemeral
 	}
 	if !ok || !v.Expires.After(now) {
-		return v, identity.ErrGone
+		return v, ephemeral.ErrGone
 	}
 	return v, nil
 }
@@ -219,14 +220,14 @@ func (m *Memory) Load(_ context.Context, key string, now time.Time) ([]byte, err
 	return bytes.Clone(v.Value), err
 }
 
-func (m *Memory) Swap(_ context.Context, key string, old, new []byte, _ identity.Keeping, now time.Time) error {
+func (m *Memory) Swap(_ context.Context, key string, old, new []byte, _ ephemeral.Keeping, now time.Time) error {
 	defer m.begin("Swap")()
 	v, err := m.live(key, now)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(v.Value, old) {
-		return identity.ErrChanged
+		return ephemeral.ErrChanged
 	}
 	v.Value = bytes.Clone(new)
 	m.Values[key] = v

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing"
@@ -45,7 +46,7 @@ type Note struct {
 	Void bool `json:"void,omitempty"`
 }
 
-// Code is a one-time code as it is stored, sealed, in [identity.Ephemeral].
+// Code is a one-time code as it is stored, sealed, in [ephemeral.Store].
 type Code struct {
 	ID     string    `json:"id"`     // random; the code's tries are counted under it
 	Serial int32     `json:"serial"` // the serial of the key of the MAC in Sum
@@ -65,13 +66,13 @@ const (
 // Codes stores and checks codes. Safe for concurrent use.
 type Codes struct {
 	*tries.Counters
-	kept  identity.Ephemeral
+	kept  ephemeral.Store
 	vault *vault.Vault
 	log   *slog.Logger
 }
 
 // New returns Codes that are stored in kept.
-func New(c *tries.Counters, kept identity.Ephemeral, v *vault.Vault, log *slog.Logger) *Codes {
+func New(c *tries.Counters, kept ephemeral.Store, v *vault.Vault, log *slog.Logger) *Codes {
 	return &Codes{c, kept, v, log}
 }
 
@@ -125,7 +126,7 @@ func (c *Codes) CountGap(ctx context.Context, of Key, now time.Time, before stri
 
 // Keep makes a code and stores it with a note, in place of any before it. part is the part of the
 // store, and who is the owner of the room there. *Error: unavailable.
-func (c *Codes) Keep(ctx context.Context, of Key, n Note, part identity.Part, who string) (code string, err error) {
+func (c *Codes) Keep(ctx context.Context, of Key, n Note, part ephemeral.Part, who string) (code string, err error) {
 	drawn, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
 		return "", fmt.Errorf("making a code: %w", err)
@@ -146,31 +147,31 @@ func (c *Codes) Keep(ctx context.Context, of Key, n Note, part identity.Part, wh
 	if err != nil {
 		return "", err
 	}
-	owner, err := identity.OwnerOf(ctx, c.vault, who)
+	owner, err := ephemeral.OwnerOf(ctx, c.vault, who)
 	if err != nil {
 		return "", err
 	}
-	if err := c.kept.Put(ctx, key, sealed, identity.Keeping{Part: part, Owner: owner, Until: now.Add(Life)}, now); err != nil {
+	if err := c.kept.Put(ctx, key, sealed, ephemeral.Keeping{Part: part, Owner: owner, Until: now.Add(Life)}, now); err != nil {
 		return "", tries.Unavailable(err)
 	}
 	return code, nil
 }
 
-// Load returns the stored code, or identity.ErrGone. *Error: unavailable.
+// Load returns the stored code, or ephemeral.ErrGone. *Error: unavailable.
 func (c *Codes) Load(ctx context.Context, of Key) (Code, error) {
 	r, _, err := c.load(ctx, of)
 	return r, err
 }
 
-// load returns the stored code, opened and sealed, or identity.ErrGone.
+// load returns the stored code, opened and sealed, or ephemeral.ErrGone.
 func (c *Codes) load(ctx context.Context, of Key) (r Code, sealed []byte, err error) {
 	key, err := c.key(ctx, of)
 	if err != nil {
 		return Code{}, nil, err
 	}
 	sealed, err = c.kept.Load(ctx, key, time.Now())
-	if errors.Is(err, identity.ErrGone) {
-		return Code{}, nil, identity.ErrGone
+	if errors.Is(err, ephemeral.ErrGone) {
+		return Code{}, nil, ephemeral.ErrGone
 	}
 	if err != nil {
 		return Code{}, nil, tries.Unavailable(err)
@@ -216,7 +217,7 @@ func (c *Codes) SpendTwice(ctx context.Context, of Key, code string) (Code, erro
 func (c *Codes) spend(ctx context.Context, of Key, code string, again time.Duration) (Code, error) {
 	now := time.Now()
 	r, sealed, err := c.load(ctx, of)
-	if errors.Is(err, identity.ErrGone) || err == nil && (r.Used && (again == 0 || now.Sub(r.UsedAt) >= again) || now.Sub(r.Sent) >= Life) {
+	if errors.Is(err, ephemeral.ErrGone) || err == nil && (r.Used && (again == 0 || now.Sub(r.UsedAt) >= again) || now.Sub(r.Sent) >= Life) {
 		return Code{}, Expired()
 	}
 	if err != nil {
@@ -252,13 +253,13 @@ func (c *Codes) spend(ctx context.Context, of Key, code string, again time.Durat
 	if err != nil {
 		return Code{}, err
 	}
-	switch err := c.kept.Swap(ctx, key, sealed, used, identity.Keeping{}, now); {
-	case errors.Is(err, identity.ErrChanged) && again > 0:
+	switch err := c.kept.Swap(ctx, key, sealed, used, ephemeral.Keeping{}, now); {
+	case errors.Is(err, ephemeral.ErrChanged) && again > 0:
 		if now, _, err := c.load(ctx, of); err == nil && now.ID == r.ID && now.Used { // the same form came first
 			return now, nil
 		}
 		return Code{}, Expired()
-	case errors.Is(err, identity.ErrGone), errors.Is(err, identity.ErrChanged):
+	case errors.Is(err, ephemeral.ErrGone), errors.Is(err, ephemeral.ErrChanged):
 		return Code{}, Expired()
 	case err != nil:
 		return Code{}, tries.Unavailable(err)

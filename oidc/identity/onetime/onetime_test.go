@@ -6,7 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/tries"
@@ -22,7 +22,7 @@ func TestVoid(t *testing.T) {
 		codes := onetime.New(tries.New(w.Memory, w.Vault, log), w.Memory, w.Vault, log)
 		for _, void := range []bool{false, true} {
 			of := onetime.Key{Subject: "phone", Binding: fmt.Sprint(void)}
-			code, err := codes.Keep(t.Context(), of, onetime.Note{Void: void}, identity.PartOpened, "")
+			code, err := codes.Keep(t.Context(), of, onetime.Note{Void: void}, ephemeral.PartOpened, "")
 			identitytest.IsReason(t, "keeping", err, "")
 			_, err = codes.Spend(t.Context(), of, code)
 			identitytest.IsReason(t, fmt.Sprint("void: ", void), err, map[bool]string{true: "code_wrong"}[void])

@@ -14,7 +14,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/signing/vault"
 )
 
@@ -51,7 +51,7 @@ type Config struct {
 	URL       string // the public URL: its origin is the only one from which answers come
 	Name      string // what authenticators call this service; default: 一证
 	Vault     *vault.Vault
-	Ephemeral identity.Ephemeral
+	Ephemeral ephemeral.Store
 }
 
 // Service is the relying party (WebAuthn section 4). Safe for concurrent use.

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/passkey/passkeytest"
@@ -271,5 +271,5 @@ func sameSignature(answer, other string) bool {
 type away struct{ *identitytest.Memory }
 
 func (away) Count(context.Context, string, int64, time.Duration, time.Time) (int64, error) {
-	return 0, identity.ErrAway
+	return 0, ephemeral.ErrAway
 }

@@ -5,6 +5,7 @@ package people
 import (
 	"log/slog"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/entry"
@@ -26,7 +27,7 @@ import (
 type Config struct {
 	Parties   identity.Parties
 	Accounts  identity.Accounts
-	Ephemeral identity.Ephemeral
+	Ephemeral ephemeral.Store
 	Vault     *vault.Vault
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	SMSPerDay int64                    // as [phonecode.Config].PerDay

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/notice"
@@ -145,7 +146,7 @@ func (s *Service) Send(ctx context.Context, a Attempt) (Sent, error) {
 	}
 	of, now := a.key(q.phone), time.Now()
 	before, err := s.c.Codes.Load(ctx, of)
-	if err != nil && !errors.Is(err, identity.ErrGone) {
+	if err != nil && !errors.Is(err, ephemeral.ErrGone) {
 		return Sent{}, err
 	}
 	if age := now.Sub(before.Sent); err == nil && !before.Used && age < onetime.Again {
@@ -176,7 +177,7 @@ func (s *Service) send(ctx context.Context, q *asked, of onetime.Key, now time.T
 		s.c.Journal.Noted(ctx, q.fact(journal.ActionCodeSend, err))
 		return err
 	}
-	code, err := s.c.Codes.Keep(ctx, of, onetime.Note{Void: spent}, identity.PartOpened, identity.NetworkOf(q.Address))
+	code, err := s.c.Codes.Keep(ctx, of, onetime.Note{Void: spent}, ephemeral.PartOpened, ephemeral.NetworkOf(q.Address))
 	if err != nil {
 		s.c.Tries.TakeBack(context.WithoutCancel(ctx), now, counted...)
 		return err

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/vault"
 )
@@ -36,13 +37,13 @@ const domainTries = "account.tries"
 
 // Counters counts tries. Safe for concurrent use.
 type Counters struct {
-	kept  identity.Ephemeral
+	kept  ephemeral.Store
 	vault *vault.Vault
 	log   *slog.Logger
 }
 
 // New returns Counters that are stored in kept, under names that v makes.
-func New(kept identity.Ephemeral, v *vault.Vault, log *slog.Logger) *Counters {
+func New(kept ephemeral.Store, v *vault.Vault, log *slog.Logger) *Counters {
 	return &Counters{kept, v, log}
 }
 
@@ -87,7 +88,7 @@ func Unavailable(err error) error {
 // AddressOf returns what counts as one address. An IPv6 network of 64 bits does, because one
 // machine may have it.
 func AddressOf(a netip.Addr) string {
-	if n := identity.IPv6Network(a, 64); n != "" {
+	if n := ephemeral.IPv6Network(a, 64); n != "" {
 		return n
 	}
 	return a.Unmap().String()
@@ -95,7 +96,7 @@ func AddressOf(a netip.Addr) string {
 
 // NetworkOf returns the 48-bit network of an IPv6 address, as a single customer may have it,
 // or "" for IPv4.
-func NetworkOf(a netip.Addr) string { return identity.IPv6Network(a, 48) }
+func NetworkOf(a netip.Addr) string { return ephemeral.IPv6Network(a, 48) }
 
 // TooMany returns the refusal for a count that is over. The count expires after its window at the
 // latest.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -82,7 +83,7 @@ func (s *Service) Begin(ctx context.Context, b Start) (string, error) {
 		s.c.Journal.Noted(ctx, identity.Did("", journal.ActionLoginUpstream, "", b.RequestID, identity.ReasonOf(err)))
 		return "", s.logged(ctx, p, err)
 	}
-	owner, err := identity.OwnerOf(ctx, s.c.Vault, identity.NetworkOf(b.Address))
+	owner, err := ephemeral.OwnerOf(ctx, s.c.Vault, ephemeral.NetworkOf(b.Address))
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +92,7 @@ func (s *Service) Begin(ctx context.Context, b Start) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.c.Ephemeral.Put(ctx, key, sealed, identity.Keeping{Part: identity.PartOpened, Owner: owner, Until: a.Began.Add(Life)}, a.Began); err != nil {
+	if err := s.c.Ephemeral.Put(ctx, key, sealed, ephemeral.Keeping{Part: ephemeral.PartOpened, Owner: owner, Until: a.Began.Add(Life)}, a.Began); err != nil {
 		return "", unavailable(err)
 	}
 	return to, nil
@@ -195,7 +196,7 @@ func (s *Service) find(ctx context.Context, r Return) (*peer, attempt, []byte, e
 	}
 	key := keyOf(state)
 	sealed, err := s.c.Ephemeral.Load(ctx, key, time.Now())
-	if errors.Is(err, identity.ErrGone) {
+	if errors.Is(err, ephemeral.ErrGone) {
 		return p, attempt{}, nil, refuse(ReasonStale, err)
 	}
 	if err != nil {
@@ -229,8 +230,8 @@ func (s *Service) take(ctx context.Context, r Return) (*peer, attempt, error) {
 	if err != nil {
 		return p, a, err
 	}
-	err = s.c.Ephemeral.Swap(ctx, key, sealed, renewed, identity.Keeping{}, time.Now())
-	if errors.Is(err, identity.ErrChanged) || errors.Is(err, identity.ErrGone) {
+	err = s.c.Ephemeral.Swap(ctx, key, sealed, renewed, ephemeral.Keeping{}, time.Now())
+	if errors.Is(err, ephemeral.ErrChanged) || errors.Is(err, ephemeral.ErrGone) {
 		return p, a, refuse(ReasonStale, err)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/notice"
@@ -56,7 +57,7 @@ type Config struct {
 	People         *identity.Service
 	Authenticators *authenticator.Service
 	Notices        *notice.Notices
-	Ephemeral      identity.Ephemeral
+	Ephemeral      ephemeral.Store
 	// Spend marks a hash as spent, at least until keep, and reports whether it wasn't before. Of any number of
 	// callers, on any nodes, one is the first.
 	Spend   func(ctx context.Context, hash [32]byte, keep time.Time) (first bool, err error)

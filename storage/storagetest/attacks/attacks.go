@@ -24,6 +24,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
@@ -87,7 +88,7 @@ type victims struct {
 	code   grant.UseCodeRecord
 }
 
-type noEphemeral struct{ identity.Ephemeral }
+type noEphemeral struct{ ephemeral.Store }
 
 // Attacks does with SQL alone what must change no decision: each row is a statement,
 // and a reading that must be refused after it and was not before.

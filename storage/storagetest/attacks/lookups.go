@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/license/registry"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/people"
@@ -75,13 +76,13 @@ const (
 )
 
 // counting counts nothing, so that no login is limited.
-type counting struct{ identity.Ephemeral }
+type counting struct{ ephemeral.Store }
 
 func (counting) Count(context.Context, string, int64, time.Duration, time.Time) (int64, error) {
 	return 1, nil
 }
 func (counting) Load(context.Context, string, time.Time) ([]byte, error) {
-	return nil, identity.ErrGone
+	return nil, ephemeral.ErrGone
 }
 
 // twoAccounts registers two people with passwords; the first one is the victim.

@@ -9,19 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage/storagetest/suite"
 )
 
 // BenchmarkEphemeral measures what is kept where it may be lost, of the size of an
 // authorization request. It reports the processor time of an operation, as storagetest.BenchmarkLogins does.
-func BenchmarkEphemeral(b *testing.B, s identity.Ephemeral, servers suite.CPU) {
+func BenchmarkEphemeral(b *testing.B, s ephemeral.Store, servers suite.CPU) {
 	ctx := context.Background()
 	value, other := bytes.Repeat([]byte{0xa5}, 1500), bytes.Repeat([]byte{0x5a}, 1500)
 	keys := make([]string, 1000)
 	put := func(key string) error {
 		now := time.Now()
-		return s.Put(ctx, key, value, identity.Keeping{Part: identity.PartReserved, Until: now.Add(10 * time.Minute)}, now)
+		return s.Put(ctx, key, value, ephemeral.Keeping{Part: ephemeral.PartReserved, Until: now.Add(10 * time.Minute)}, now)
 	}
 	for i := range keys {
 		keys[i] = suite.NewText()
@@ -48,7 +48,7 @@ func BenchmarkEphemeral(b *testing.B, s identity.Ephemeral, servers suite.CPU) {
 			if err := put(key); err != nil {
 				return err
 			}
-			if err := s.Swap(ctx, key, value, other, identity.Keeping{}, time.Now()); err != nil {
+			if err := s.Swap(ctx, key, value, other, ephemeral.Keeping{}, time.Now()); err != nil {
 				return err
 			}
 			return s.Delete(ctx, key)

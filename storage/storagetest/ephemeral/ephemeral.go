@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage/storagetest/suite"
 )
 
-// Ephemeral tests [identity.Ephemeral]. The stores that open returns may share a
+// Ephemeral tests [ephemeral.Store]. The stores that open returns may share a
 // server: the tests' keys are their own. Times are those of the clock, for a
 // server has no other.
-func Ephemeral(t *testing.T, open func(*testing.T) identity.Ephemeral) {
+func Ephemeral(t *testing.T, open func(*testing.T) ephemeral.Store) {
 	s := open(t)
 	t.Run("Values", func(t *testing.T) { t.Parallel(); ephemeralValues(t, s) })
 	t.Run("Copies", func(t *testing.T) { t.Parallel(); ephemeralCopies(t, s) })
@@ -36,7 +36,7 @@ func Ephemeral(t *testing.T, open func(*testing.T) identity.Ephemeral) {
 // racers is how many race for what is kept here.
 const racers = 64
 
-func keeps(t *testing.T, s identity.Ephemeral, key string, want []byte) {
+func keeps(t *testing.T, s ephemeral.Store, key string, want []byte) {
 	t.Helper()
 	got, err := s.Load(t.Context(), key, time.Now())
 	suite.Must(t, "Load", err)
@@ -45,30 +45,30 @@ func keeps(t *testing.T, s identity.Ephemeral, key string, want []byte) {
 	}
 }
 
-func gone(t *testing.T, s identity.Ephemeral, what, key string) {
+func gone(t *testing.T, s ephemeral.Store, what, key string) {
 	t.Helper()
 	got, err := s.Load(t.Context(), key, time.Now())
-	suite.Is(t, what, err, identity.ErrGone)
+	suite.Is(t, what, err, ephemeral.ErrGone)
 	if got != nil {
 		t.Errorf("%s: and yet there is %.80q", what, got)
 	}
 }
 
 // until keeps a value in the reserved part, where nothing gives way.
-func until(t time.Time) identity.Keeping {
-	return identity.Keeping{Part: identity.PartReserved, Until: t}
+func until(t time.Time) ephemeral.Keeping {
+	return ephemeral.Keeping{Part: ephemeral.PartReserved, Until: t}
 }
 
 // asBefore leaves a value where it is kept.
-var asBefore identity.Keeping
+var asBefore ephemeral.Keeping
 
-func put(t *testing.T, s identity.Ephemeral, key string, value []byte) {
+func put(t *testing.T, s ephemeral.Store, key string, value []byte) {
 	t.Helper()
 	now := time.Now()
 	suite.Must(t, "Put", s.Put(t.Context(), key, value, until(now.Add(time.Hour)), now))
 }
 
-func ephemeralValues(t *testing.T, s identity.Ephemeral) {
+func ephemeralValues(t *testing.T, s ephemeral.Store) {
 	key := suite.NewText()
 	gone(t, s, "a value that never was", key)
 	all := make([]byte, 256)
@@ -94,7 +94,7 @@ func ephemeralValues(t *testing.T, s identity.Ephemeral) {
 }
 
 // ephemeralCopies changes what was handed over, and what was handed out.
-func ephemeralCopies(t *testing.T, s identity.Ephemeral) {
+func ephemeralCopies(t *testing.T, s ephemeral.Store) {
 	key, value := suite.NewText(), []byte("kept as it was")
 	put(t, s, key, value)
 	value[0] = 'X'
@@ -111,11 +111,11 @@ func ephemeralCopies(t *testing.T, s identity.Ephemeral) {
 
 // ephemeralLimits holds every method to the limits of keys and values. What is
 // beyond them is an error, and none that callers test for.
-func ephemeralLimits(t *testing.T, s identity.Ephemeral) {
+func ephemeralLimits(t *testing.T, s ephemeral.Store) {
 	ctx, now := t.Context(), time.Now()
 	refused := func(what string, err error) {
 		t.Helper()
-		if err == nil || errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) || errors.Is(err, identity.ErrFull) {
+		if err == nil || errors.Is(err, ephemeral.ErrGone) || errors.Is(err, ephemeral.ErrChanged) || errors.Is(err, ephemeral.ErrFull) {
 			t.Errorf("%s: %v, want an error of its own", what, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "SECRET") {
@@ -148,7 +148,7 @@ func ephemeralLimits(t *testing.T, s identity.Ephemeral) {
 	keeps(t, s, key, make([]byte, 64<<10))
 }
 
-func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
+func ephemeralExpiry(t *testing.T, s ephemeral.Store) {
 	ctx := t.Context()
 	const life = 300 * time.Millisecond
 	now := time.Now()
@@ -166,7 +166,7 @@ func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
 	time.Sleep(time.Until(now.Add(life + 20*time.Millisecond)))
 	gone(t, s, "a value that has expired", short)
 	gone(t, s, "a swapped value, with its expiry", swapped)
-	suite.Is(t, "Swap of one that has expired", s.Swap(ctx, short, []byte("v"), []byte("w"), asBefore, time.Now()), identity.ErrGone)
+	suite.Is(t, "Swap of one that has expired", s.Swap(ctx, short, []byte("v"), []byte("w"), asBefore, time.Now()), ephemeral.ErrGone)
 	gone(t, s, "a value that has expired, after Swap", short)
 	suite.Must(t, "Delete of one that has expired", s.Delete(ctx, short))
 	keeps(t, s, long, []byte("v"))
@@ -189,13 +189,13 @@ func ephemeralExpiry(t *testing.T, s identity.Ephemeral) {
 	gone(t, s, "a value kept for a microsecond", key)
 }
 
-func ephemeralSwap(t *testing.T, s identity.Ephemeral) {
+func ephemeralSwap(t *testing.T, s ephemeral.Store) {
 	ctx, now, key := t.Context(), time.Now(), suite.NewText()
-	suite.Is(t, "Swap of nothing", s.Swap(ctx, key, nil, []byte("new"), asBefore, now), identity.ErrGone)
+	suite.Is(t, "Swap of nothing", s.Swap(ctx, key, nil, []byte("new"), asBefore, now), ephemeral.ErrGone)
 	gone(t, s, "after that", key)
 	put(t, s, key, []byte("one"))
 	for _, old := range []string{"", "on", "one ", "One", "two"} {
-		suite.Is(t, "Swap of another", s.Swap(ctx, key, []byte(old), []byte("new"), asBefore, now), identity.ErrChanged)
+		suite.Is(t, "Swap of another", s.Swap(ctx, key, []byte(old), []byte("new"), asBefore, now), ephemeral.ErrChanged)
 	}
 	keeps(t, s, key, []byte("one"))
 	values := [][]byte{[]byte("one"), []byte("two"), {}, {0, 1, 255}, bytes.Repeat([]byte("x"), 64<<10), []byte("same"), []byte("same")}
@@ -204,11 +204,11 @@ func ephemeralSwap(t *testing.T, s identity.Ephemeral) {
 		keeps(t, s, key, values[i+1])
 	}
 	suite.Must(t, "Delete", s.Delete(ctx, key))
-	suite.Is(t, "Swap of one that was deleted", s.Swap(ctx, key, []byte("same"), []byte("new"), asBefore, now), identity.ErrGone)
+	suite.Is(t, "Swap of one that was deleted", s.Swap(ctx, key, []byte("same"), []byte("new"), asBefore, now), ephemeral.ErrGone)
 }
 
 // counted checks what a counter is after n was added.
-func counted(t *testing.T, s identity.Ephemeral, key string, n int64, window time.Duration, want int64) {
+func counted(t *testing.T, s ephemeral.Store, key string, n int64, window time.Duration, want int64) {
 	t.Helper()
 	got, err := s.Count(t.Context(), key, n, window, time.Now())
 	suite.Must(t, "Count", err)
@@ -217,7 +217,7 @@ func counted(t *testing.T, s identity.Ephemeral, key string, n int64, window tim
 	}
 }
 
-func ephemeralCount(t *testing.T, s identity.Ephemeral) {
+func ephemeralCount(t *testing.T, s ephemeral.Store) {
 	key := suite.NewText()
 	for _, c := range []struct{ n, want int64 }{{0, 0}, {1, 1}, {0, 1}, {5, 6}, {-2, 4}, {-7, -3}, {3, 0}, {1, 1}, {1<<62 + 1, 1<<62 + 2}, {-1 << 62, 2}} {
 		counted(t, s, key, c.n, time.Hour, c.want)
@@ -249,7 +249,7 @@ func ephemeralCount(t *testing.T, s identity.Ephemeral) {
 	}
 }
 
-func ephemeralWindow(t *testing.T, s identity.Ephemeral) {
+func ephemeralWindow(t *testing.T, s ephemeral.Store) {
 	const window = 300 * time.Millisecond
 	key, late, looked := suite.NewText(), suite.NewText(), suite.NewText()
 	began := time.Now()
@@ -271,7 +271,7 @@ func ephemeralWindow(t *testing.T, s identity.Ephemeral) {
 
 // ephemeralRaceOfSwaps lets many swap one value at once: one succeeds, and the
 // others learn that it changed.
-func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
+func ephemeralRaceOfSwaps(t *testing.T, s ephemeral.Store) {
 	key := suite.NewText()
 	value := []byte("begin")
 	put(t, s, key, value)
@@ -279,7 +279,7 @@ func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
 		errs := suite.Race(racers, func(i int) error {
 			return s.Swap(t.Context(), key, value, fmt.Append(nil, "of ", i, " in ", round), asBefore, time.Now())
 		})
-		winner := suite.OneWins(t, "swapping", errs, identity.ErrChanged)
+		winner := suite.OneWins(t, "swapping", errs, ephemeral.ErrChanged)
 		value = fmt.Append(nil, "of ", winner, " in ", round)
 		keeps(t, s, key, value)
 	}
@@ -289,7 +289,7 @@ func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
 			return s.Delete(t.Context(), key)
 		}
 		err := s.Swap(t.Context(), key, value, []byte("new"), asBefore, time.Now())
-		if errors.Is(err, identity.ErrGone) || errors.Is(err, identity.ErrChanged) {
+		if errors.Is(err, ephemeral.ErrGone) || errors.Is(err, ephemeral.ErrChanged) {
 			return nil
 		}
 		return err
@@ -299,7 +299,7 @@ func ephemeralRaceOfSwaps(t *testing.T, s identity.Ephemeral) {
 }
 
 // ephemeralRaceOfCounts lets many count at once: each sees a number of its own.
-func ephemeralRaceOfCounts(t *testing.T, s identity.Ephemeral) {
+func ephemeralRaceOfCounts(t *testing.T, s ephemeral.Store) {
 	key := suite.NewText()
 	seen := make([]int64, racers)
 	errs := suite.Race(racers, func(i int) (err error) {
@@ -321,7 +321,7 @@ func ephemeralRaceOfCounts(t *testing.T, s identity.Ephemeral) {
 	counted(t, s, key, 0, time.Hour, racers)
 }
 
-func ephemeralEnded(t *testing.T, s identity.Ephemeral) {
+func ephemeralEnded(t *testing.T, s ephemeral.Store) {
 	key, now := suite.NewText(), time.Now()
 	put(t, s, key, []byte("v"))
 	suite.Is(t, "Put", s.Put(suite.Ended(), key, []byte("w"), until(now.Add(time.Hour)), now), context.Canceled)

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/storage/storagetest/suite"
 )
 
-// EphemeralParts tests the parts of an [identity.Ephemeral]: whoever fills one keeps
+// EphemeralParts tests the parts of an [ephemeral.Store]: whoever fills one keeps
 // nobody out of another. The stores that open returns are empty and keep no more
 // than so many values and bytes.
-func EphemeralParts(t *testing.T, open func(t *testing.T, values int, bytes int64) identity.Ephemeral) {
+func EphemeralParts(t *testing.T, open func(t *testing.T, values int, bytes int64) ephemeral.Store) {
 	room := func(t *testing.T, values int, bytes int64) *rooms { return &rooms{t, open(t, values, bytes)} }
 	t.Run("Flood", func(t *testing.T) { t.Parallel(); partsFlood(room(t, 400, 64<<20)) })
 	t.Run("FloodOfBytes", func(t *testing.T) { t.Parallel(); partsFloodOfBytes(room(t, 1e6, 4<<20)) })
@@ -26,16 +26,16 @@ func EphemeralParts(t *testing.T, open func(t *testing.T, values int, bytes int6
 
 type rooms struct {
 	t *testing.T
-	s identity.Ephemeral
+	s ephemeral.Store
 }
 
-func (r *rooms) put(part identity.Part, owner, key string, size int) error {
+func (r *rooms) put(part ephemeral.Part, owner, key string, size int) error {
 	now := time.Now()
-	return r.s.Put(r.t.Context(), key, make([]byte, size), identity.Keeping{Part: part, Owner: owner, Until: now.Add(time.Hour)}, now)
+	return r.s.Put(r.t.Context(), key, make([]byte, size), ephemeral.Keeping{Part: part, Owner: owner, Until: now.Add(time.Hour)}, now)
 }
 
 // fill puts n values, and returns how many of them are still there.
-func (r *rooms) fill(part identity.Part, n, size int, owner func(i int) string) int {
+func (r *rooms) fill(part ephemeral.Part, n, size int, owner func(i int) string) int {
 	r.t.Helper()
 	for i := range n {
 		if err := r.put(part, owner(i), fmt.Sprintf("fill-%d-%d", part, i), size); err != nil {
@@ -52,10 +52,10 @@ func (r *rooms) fill(part identity.Part, n, size int, owner func(i int) string) 
 }
 
 // evicted returns how many values of each part gave way.
-func (r *rooms) evicted() [identity.PartReserved]uint64 {
+func (r *rooms) evicted() [ephemeral.PartReserved]uint64 {
 	r.t.Helper()
 	s, ok := r.s.(interface {
-		Evicted() [identity.PartReserved]uint64
+		Evicted() [ephemeral.PartReserved]uint64
 	})
 	if !ok {
 		r.t.Fatal("the store doesn't say what gave way")
@@ -66,21 +66,21 @@ func (r *rooms) evicted() [identity.PartReserved]uint64 {
 func (r *rooms) has(key string) bool {
 	r.t.Helper()
 	_, err := r.s.Load(r.t.Context(), key, time.Now())
-	if err != nil && !errors.Is(err, identity.ErrGone) {
+	if err != nil && !errors.Is(err, ephemeral.ErrGone) {
 		r.t.Fatalf("Load: %v", err)
 	}
 	return err == nil
 }
 
 // settled puts a value of everybody who doesn't flood, and returns a check that all are there.
-func (r *rooms) settled(but identity.Part) (check func()) {
+func (r *rooms) settled(but ephemeral.Part) (check func()) {
 	r.t.Helper()
-	for part := identity.PartUnopened; part <= identity.PartReserved; part++ {
+	for part := ephemeral.PartUnopened; part <= ephemeral.PartReserved; part++ {
 		suite.Must(r.t, "Put", r.put(part, "somebody", fmt.Sprint("settled-", part), 100))
 	}
 	return func() {
 		r.t.Helper()
-		for part := identity.PartUnopened; part <= identity.PartReserved; part++ {
+		for part := ephemeral.PartUnopened; part <= ephemeral.PartReserved; part++ {
 			if part != but && !r.has(fmt.Sprint("settled-", part)) {
 				r.t.Errorf("the value in part %d gave way to others", part)
 			}
@@ -94,9 +94,9 @@ func (r *rooms) settled(but identity.Part) (check func()) {
 func partsFlood(r *rooms) {
 	check := r.settled(0)
 	for _, c := range []struct {
-		part identity.Part
+		part ephemeral.Part
 		most int
-	}{{identity.PartUnopened, 120}, {identity.PartOpened, 120}, {identity.PartPushed, 60}} {
+	}{{ephemeral.PartUnopened, 120}, {ephemeral.PartOpened, 120}, {ephemeral.PartPushed, 60}} {
 		before := r.evicted()[c.part-1]
 		there := r.fill(c.part, 1200, 10, func(i int) string { return fmt.Sprint("many-", i%15) })
 		if gone := r.evicted()[c.part-1] - before; gone != uint64(1200-there) {
@@ -111,14 +111,14 @@ func partsFlood(r *rooms) {
 
 func partsFloodOfBytes(r *rooms) {
 	check := r.settled(0)
-	for part := identity.PartUnopened; part <= identity.PartPushed; part++ {
+	for part := ephemeral.PartUnopened; part <= ephemeral.PartPushed; part++ {
 		there := r.fill(part, 300, 16<<10, func(i int) string { return fmt.Sprint("few-", i%10) })
 		if most := 4 << 20 / (16 << 10) * 3 / 10; there > most || there < 20 {
 			r.t.Errorf("part %d keeps %d of them, want at most %d", part, there, most)
 		}
 		check()
 	}
-	if err := r.put(identity.PartPushed, "o", "large", 64<<10); err != nil {
+	if err := r.put(ephemeral.PartPushed, "o", "large", 64<<10); err != nil {
 		r.t.Errorf("the largest value: %v", err)
 	}
 }
@@ -126,9 +126,9 @@ func partsFloodOfBytes(r *rooms) {
 // partsFairness lets one owner push its own out and nobody else's.
 func partsFairness(r *rooms) {
 	for i := range 30 {
-		suite.Must(r.t, "Put", r.put(identity.PartOpened, fmt.Sprint("one-of-", i), fmt.Sprint("own-", i), 50))
+		suite.Must(r.t, "Put", r.put(ephemeral.PartOpened, fmt.Sprint("one-of-", i), fmt.Sprint("own-", i), 50))
 	}
-	r.fill(identity.PartOpened, 1000, 50, func(int) string { return "greedy" })
+	r.fill(ephemeral.PartOpened, 1000, 50, func(int) string { return "greedy" })
 	for i := range 30 {
 		if !r.has(fmt.Sprint("own-", i)) {
 			r.t.Errorf("the value of owner %d gave way to those of one who has many", i)
@@ -139,36 +139,36 @@ func partsFairness(r *rooms) {
 // partsReserved fills all room with what is reserved: the others give way, and then
 // it is full, until something is deleted.
 func partsReserved(r *rooms) {
-	for part := identity.PartUnopened; part <= identity.PartPushed; part++ {
+	for part := ephemeral.PartUnopened; part <= ephemeral.PartPushed; part++ {
 		r.fill(part, 200, 10, func(i int) string { return fmt.Sprint("many-", i%40) })
 	}
-	there := r.fill(identity.PartReserved, 500, 10, func(i int) string { return fmt.Sprint("each-", i) })
+	there := r.fill(ephemeral.PartReserved, 500, 10, func(i int) string { return fmt.Sprint("each-", i) })
 	if there != 500 {
 		r.t.Errorf("%d of 500 values are kept", there)
 	}
-	for part := identity.PartUnopened; part <= identity.PartReserved; part++ {
-		suite.Is(r.t, fmt.Sprint("Put in part ", part, " of a full store"), r.put(part, "late", "late", 10), identity.ErrFull)
+	for part := ephemeral.PartUnopened; part <= ephemeral.PartReserved; part++ {
+		suite.Is(r.t, fmt.Sprint("Put in part ", part, " of a full store"), r.put(part, "late", "late", 10), ephemeral.ErrFull)
 	}
 	if !r.has("fill-4-0") || !r.has("fill-4-499") || r.has("late") {
 		r.t.Error("a full store changed")
 	}
-	suite.Must(r.t, "Put in the place of another", r.put(identity.PartReserved, "late", "fill-4-7", 10))
+	suite.Must(r.t, "Put in the place of another", r.put(ephemeral.PartReserved, "late", "fill-4-7", 10))
 	suite.Must(r.t, "Delete", r.s.Delete(r.t.Context(), "fill-4-0"))
-	suite.Must(r.t, "Put after Delete", r.put(identity.PartReserved, "late", "late", 10))
+	suite.Must(r.t, "Put after Delete", r.put(ephemeral.PartReserved, "late", "late", 10))
 }
 
 // partsSurplus lets one owner have more of what is reserved than anybody needs: it
 // loses that to others.
 func partsSurplus(r *rooms) {
 	check := r.settled(0)
-	if there := r.fill(identity.PartReserved, 1000, 8<<10, func(int) string { return "greedy" }); there < 300 || there > 512 {
+	if there := r.fill(ephemeral.PartReserved, 1000, 8<<10, func(int) string { return "greedy" }); there < 300 || there > 512 {
 		r.t.Errorf("%d are kept", there)
 	}
 	if !r.has("settled-4") {
 		r.t.Error("a reserved value gave way to those of one who has many")
 	}
 	for i := range 100 {
-		suite.Must(r.t, "Put of another owner", r.put(identity.PartReserved, fmt.Sprint("o", i), fmt.Sprint("other-", i), 8<<10))
+		suite.Must(r.t, "Put of another owner", r.put(ephemeral.PartReserved, fmt.Sprint("o", i), fmt.Sprint("other-", i), 8<<10))
 	}
 	for i := range 100 {
 		if !r.has(fmt.Sprint("other-", i)) {
@@ -183,28 +183,28 @@ func partsMoving(r *rooms) {
 	ctx, now := r.t.Context(), time.Now()
 	life := 200 * time.Millisecond
 	for _, key := range []string{"moved", "left"} {
-		suite.Must(r.t, "Put", r.s.Put(ctx, key, []byte("a"), identity.Keeping{Part: identity.PartUnopened, Owner: "o", Until: now.Add(life)}, now))
+		suite.Must(r.t, "Put", r.s.Put(ctx, key, []byte("a"), ephemeral.Keeping{Part: ephemeral.PartUnopened, Owner: "o", Until: now.Add(life)}, now))
 	}
-	suite.Must(r.t, "Swap", r.s.Swap(ctx, "moved", []byte("a"), []byte("b"), identity.Keeping{Part: identity.PartOpened, Owner: "o", Until: now.Add(time.Hour)}, now))
+	suite.Must(r.t, "Swap", r.s.Swap(ctx, "moved", []byte("a"), []byte("b"), ephemeral.Keeping{Part: ephemeral.PartOpened, Owner: "o", Until: now.Add(time.Hour)}, now))
 	time.Sleep(life + 20*time.Millisecond)
 	if r.has("left") || !r.has("moved") {
 		r.t.Error("a value that was moved didn't get another end, or one that wasn't did")
 	}
 	now = time.Now()
-	suite.Is(r.t, "Swap of another", r.s.Swap(ctx, "moved", []byte("a"), []byte("c"), identity.Keeping{Part: identity.PartReserved, Until: now.Add(time.Hour)}, now), identity.ErrChanged)
-	suite.Must(r.t, "Swap", r.s.Swap(ctx, "moved", []byte("b"), []byte("c"), identity.Keeping{Part: identity.PartReserved, Owner: "p", Until: now.Add(time.Hour)}, now))
-	for part := identity.PartUnopened; part <= identity.PartPushed; part++ {
+	suite.Is(r.t, "Swap of another", r.s.Swap(ctx, "moved", []byte("a"), []byte("c"), ephemeral.Keeping{Part: ephemeral.PartReserved, Until: now.Add(time.Hour)}, now), ephemeral.ErrChanged)
+	suite.Must(r.t, "Swap", r.s.Swap(ctx, "moved", []byte("b"), []byte("c"), ephemeral.Keeping{Part: ephemeral.PartReserved, Owner: "p", Until: now.Add(time.Hour)}, now))
+	for part := ephemeral.PartUnopened; part <= ephemeral.PartPushed; part++ {
 		r.fill(part, 500, 10, func(i int) string { return fmt.Sprint("each-", i) })
 	}
 	keeps(r.t, r.s, "moved", []byte("c"))
-	suite.Must(r.t, "Swap to an end that is over", r.s.Swap(ctx, "moved", []byte("c"), []byte("d"), identity.Keeping{Part: identity.PartReserved, Until: now.Add(-time.Hour)}, time.Now()))
+	suite.Must(r.t, "Swap to an end that is over", r.s.Swap(ctx, "moved", []byte("c"), []byte("d"), ephemeral.Keeping{Part: ephemeral.PartReserved, Until: now.Add(-time.Hour)}, time.Now()))
 	gone(r.t, r.s, "a value whose end was moved before now", "moved")
 }
 
 func partsLimits(r *rooms) {
 	ctx, now := r.t.Context(), time.Now()
-	suite.Must(r.t, "Put", r.put(identity.PartOpened, "o", "k", 0))
-	for what, k := range map[string]identity.Keeping{
+	suite.Must(r.t, "Put", r.put(ephemeral.PartOpened, "o", "k", 0))
+	for what, k := range map[string]ephemeral.Keeping{
 		"no part": {Until: now.Add(time.Hour)}, "an unknown part": {Part: 5, Until: now.Add(time.Hour)},
 		"an owner with a space": {Part: 1, Owner: "a b", Until: now.Add(time.Hour)}, "an owner of two lines": {Part: 1, Owner: "a\nb", Until: now.Add(time.Hour)},
 		"a long owner": {Part: 1, Owner: string(make([]byte, 65)), Until: now.Add(time.Hour)},

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"yizheng.internal/cmd/yizheng/internal/texts"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 )
 
 // What the store for what may be lost is called is kept in it under KeptName; which one
@@ -19,18 +19,18 @@ const (
 )
 
 // StoreName returns the store's name, and makes one up if it has none.
-func StoreName(ctx context.Context, kept identity.Ephemeral) (string, error) {
+func StoreName(ctx context.Context, kept ephemeral.Store) (string, error) {
 	for range 3 {
 		now := time.Now()
 		name, err := kept.Load(ctx, KeptName, now)
 		if err == nil {
 			return string(name), nil
 		}
-		if !errors.Is(err, identity.ErrGone) {
+		if !errors.Is(err, ephemeral.ErrGone) {
 			return "", err
 		}
 		// Two that find none both write, and both read what the second one wrote.
-		k := identity.Keeping{Part: identity.PartReserved, Until: now.Add(keptLife)}
+		k := ephemeral.Keeping{Part: ephemeral.PartReserved, Until: now.Add(keptLife)}
 		if err := kept.Put(ctx, KeptName, []byte(rand.Text()), k, now); err != nil {
 			return "", err
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yizheng.internal/api"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/pki"
 	"yizheng.internal/storage"
@@ -51,7 +51,7 @@ func (s *Service) poolGauges() (all []api.Gauge) {
 
 // evictionGauges are the metrics of evictions from the store for what may be lost.
 func (s *Service) evictionGauges() (all []api.Gauge) {
-	for i, part := range [identity.PartReserved]string{"unopened", "opened", "pushed", "reserved"} {
+	for i, part := range [ephemeral.PartReserved]string{"unopened", "opened", "pushed", "reserved"} {
 		all = append(all, api.Gauge{
 			Name: "yizheng_ephemeral_evictions_total", Help: "Values that this node let give way to others before their time, by part of the store: " +
 				"somebody asks for more logins than there is room for.",

@@ -1,11 +1,11 @@
-package flow
+package request
 
 import (
 	"context"
 	"errors"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/request"
+	"yizheng.internal/oidc/session"
 )
 
 // LogoutView is what the page shows that asks before logging out.
@@ -19,18 +19,24 @@ type LogoutView struct {
 	Refused *oidc.RequestError
 }
 
-// Logout takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
+// Logouts takes logout requests. Safe for concurrent use.
+type Logouts struct {
+	Reader   *Reader
+	Sessions *session.Service // nil: nobody can log in
+}
+
+// Take takes a logout request (OpenID Connect RP-Initiated Logout 1.0) and
 // returns what its page shows. No session ends before the person agrees. With an invalid
 // request, the person can still log out: only the way back to the client is refused. The
 // error is a *RequestError without a Response if nobody can log in at this installation;
 // any other error is a failure that may pass.
-func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Browser) (LogoutView, error) {
-	if p.c.Families == nil {
-		return LogoutView{}, request.PageError(nil, errNoLogins())
+func (l *Logouts) Take(ctx context.Context, params oidc.Parameters, b oidc.Browser) (LogoutView, error) {
+	if l.Sessions == nil {
+		return LogoutView{}, PageError(nil, ErrNoLogins())
 	}
 	var view LogoutView
 	var err error
-	view.Client, view.Response, err = p.reader.Logout(ctx, params)
+	view.Client, view.Response, err = l.Reader.Logout(ctx, params)
 	e, refused := errors.AsType[*oidc.RequestError](err)
 	switch {
 	case refused && e.Refusal.Code != oidc.TemporarilyUnavailable:
@@ -38,16 +44,21 @@ func (p *Service) Logout(ctx context.Context, params oidc.Parameters, b oidc.Bro
 	case err != nil:
 		return LogoutView{}, err
 	}
-	view.UILocales, _ = request.Locales(params["ui_locales"])
-	l, err := p.c.Sessions.Find(ctx, b)
-	if err != nil || l == nil {
+	view.UILocales, _ = Locales(params["ui_locales"])
+	login, err := l.Sessions.Find(ctx, b)
+	if err != nil || login == nil {
 		return view, err
 	}
-	s, err := p.c.Sessions.Show(ctx, l)
+	s, err := l.Sessions.Show(ctx, login)
 	if err != nil {
 		return LogoutView{}, err
 	}
 	s.Current = true
 	view.Session = &s
 	return view, nil
+}
+
+// ErrNoLogins refuses what needs somebody who logs in, at an installation where nobody can.
+func ErrNoLogins() *oidc.Error {
+	return &oidc.Error{Code: oidc.UnauthorizedClient, Description: "nobody can log in at this installation", Reason: "no_logins"}
 }

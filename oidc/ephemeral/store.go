@@ -1,4 +1,6 @@
-package identity
+// Package ephemeral says how what may be lost at any time is stored: in which part of the room,
+// for whom, and until when.
+package ephemeral
 
 import (
 	"context"
@@ -10,7 +12,7 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Errors of [Ephemeral].
+// Errors of [Store].
 var (
 	// ErrGone says that nothing is stored under a key: nothing ever was, or it has expired
 	// or was lost.
@@ -54,6 +56,9 @@ type Keeping struct {
 	Until time.Time
 }
 
+// domainOwner is the domain of owners' names. Never change it: stored values depend on it.
+const domainOwner = "ephemeral.owner"
+
 // OwnerOf returns the Owner of a [Keeping] for an account, a client or an address. Somebody who
 // reads the store can't tell whom it stands for.
 func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error) {
@@ -67,15 +72,15 @@ func OwnerOf(ctx context.Context, vault *vault.Vault, who string) (string, error
 	return hex.EncodeToString(mac.Sum[:8]), nil
 }
 
-// Ephemeral stores what may be lost at any time, at the cost of a fresh start: logins and
+// Store stores what may be lost at any time, at the cost of a fresh start: logins and
 // authorization requests under way, payloads of codes, counters of tries. Losing something
 // may delay people, but it never decides: what must not happen twice is spent in the
 // database ([yizheng.internal/oidc/token.Families]).
 //
 // Keys are 1 to 200 visible ASCII characters, values up to 64 KiB; callers seal the values.
-// Every driver passes storagetest/ephemeral.Ephemeral and storagetest/ephemeral.EphemeralParts. When a server
-// behind the store doesn't answer, methods return ErrAway (wrapped).
-type Ephemeral interface {
+// Every driver passes storagetest/ephemeral.Ephemeral and storagetest/ephemeral.EphemeralParts.
+// When a server behind the store doesn't answer, methods return ErrAway (wrapped).
+type Store interface {
 	// Put stores a value in place of any before it. If k.Until isn't after now, nothing is
 	// stored under the key from then on. ErrFull if there is no room: then the value before
 	// it stays.

@@ -122,7 +122,7 @@ func TestAttackEntryByName(t *testing.T) {
 	p := s.enterBy(t, b.Get(s.url+"/sessions"), "register", "+8615400000099")
 	p = p.Press("submit", "name", sampleName, "number", sampleCitizen)
 	says(t, p, "注册成功")
-	p = p.Press("submit", "password", newPassword, "repeat", newPassword)
+	p.Press("submit", "password", newPassword, "repeat", newPassword)
 	login := b.Get(s.url + "/sessions")
 	login.Press("submit", "username", "15400000099", "password", newPassword)
 	p = b.Get(s.url + "/security")

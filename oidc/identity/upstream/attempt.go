@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"yizheng.internal/oidc/ephemeral"
@@ -136,14 +137,14 @@ func (p *peer) address(ctx context.Context, s *Service, state string, a *attempt
 }
 
 func joined(all []string) string {
-	text := ""
+	var text strings.Builder
 	for i, s := range all {
 		if i > 0 {
-			text += " "
+			text.WriteString(" ")
 		}
-		text += s
+		text.WriteString(s)
 	}
-	return text
+	return text.String()
 }
 
 // withQuery adds parameters to an address.

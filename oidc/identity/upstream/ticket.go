@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,9 +156,7 @@ func (s *Service) ticket(ctx context.Context, p *peer, answer map[string]string)
 // question returns the request that exchanges a ticket, signed.
 func (t *Ticket) question(ticket string, now time.Time) (Question, error) {
 	values := map[string]string{t.TicketName: ticket}
-	for name, value := range t.Params {
-		values[name] = value
-	}
+	maps.Copy(values, t.Params)
 	if t.TimeName != "" {
 		values[t.TimeName] = timeAs(t.TimeForm, now)
 	}

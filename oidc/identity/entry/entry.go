@@ -3,7 +3,7 @@
 // operator's population register, a carrier, or whoever else is asked about name, number and phone. What
 // can't be decided so is a counter's.
 //
-// Nobody learns whether somebody has an account, unless it is their own.
+// Nobody learns whether somebody has an account, unless it is their own or they have its phone.
 package entry
 
 import (

@@ -33,6 +33,12 @@ func (s *stage) scanCode(t testing.TB, b *apitest.Browser, login *apitest.Page) 
 // code is what a phone reads.
 func (c *computer) code() string { return c.page.Form("submit").Values.Get("code") }
 
+// take goes on, once the page has named who confirmed.
+func (c *computer) take() *apitest.Page {
+	c.t.Helper()
+	return c.b.Get(c.page.URL.String()).Press("submit")
+}
+
 // phoneURL is where it leads.
 func (c *computer) phoneURL() string { return c.s.url + "/scan/" + c.code() }
 
@@ -124,7 +130,7 @@ func TestAttackScanRelayed(t *testing.T) {
 		t.Errorf("the state is %s", got)
 	}
 	shows(t, refused.Press("confirm", "present", "yes"), 200, "/scan")
-	p := c.page.Press("submit")
+	p := c.take()
 	shows(t, p, 200, "/licenses")
 	for _, path := range []string{"/security/passkey", "/security/app", "/security/recovery"} {
 		p := phisher.Get(s.url + path)
@@ -181,7 +187,7 @@ func TestAttackScanElsewhere(t *testing.T) {
 	// The computer's own second request doesn't take it either, and the right one does, once.
 	other := s.clinic.request().open(t, pc)
 	says(t, other.Form("submit").With("act", "scanned", "code", c.code()).Send(), "二维码已失效")
-	if p := c.page.Press("submit"); p.To == nil && p.URL.Path != consentPath {
+	if p := c.take(); p.To == nil && p.URL.Path != consentPath {
 		t.Errorf("the computer couldn't go on: %v", p)
 	}
 	replay := s.scanCode(t, thief, s.clinic.request().open(t, thief))
@@ -220,7 +226,7 @@ func TestAttackScanForms(t *testing.T) {
 	c = s.scanCode(t, pc, pc.Get(c.page.URL.String()))
 	shows(t, phone.Get(c.phoneURL()).Press("confirm"), 200, "/scan")
 	phone.Get(s.url + "/logout").Press("submit")
-	q := c.page.Press("submit")
+	q := c.take()
 	shows(t, q, 200, "/login/scan")
 	says(t, q, "二维码已失效")
 	trail := s.phone(t, s.alice).Get(s.url + "/security/events")
@@ -242,7 +248,7 @@ func TestScanFreshLogin(t *testing.T) {
 		p := login.LogIn(s.alice)
 		shows(t, p, 200, "/scan/"+c.code())
 		shows(t, p.Press("confirm"), 200, "/scan")
-		if p = c.page.Press("submit"); p.Has("approve") {
+		if p = c.take(); p.Has("approve") {
 			p = agreeToAll(p).Send()
 		}
 		claims := claimsOf(t, f.redeem(t, f.code(t, p)).tokens(t).IDToken)

@@ -205,6 +205,7 @@ type Session struct {
 	Reach     factor.Assurance // the strength of a login with all that the account has
 	Relayed   bool             // it rests on proofs of another device, which lent them
 	AuthTime  time.Time        // when they logged in
+	Proved    time.Time        // likewise, but earlier if another provider says so; zero if one doesn't say when
 	Since     time.Time        // when this session ended all others of the account, and went on; zero: never
 	Created   time.Time
 	Seen      time.Time

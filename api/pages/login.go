@@ -41,7 +41,7 @@ func (t steps) logIn(v *Visit) error {
 	case "scan":
 		answer = flow.ScanCode{}
 	case "scanned":
-		answer = flow.Scanned{Code: form.Get("code")}
+		answer = flow.Scanned{Code: form.Get("code"), Named: form.Get("named") != ""}
 	case "confirm":
 		answer = flow.Confirmation{Challenge: form.Get("challenge"), Code: form.Get("code")}
 	}

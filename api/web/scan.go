@@ -26,6 +26,7 @@ type Scanned struct {
 	Near     bool   // the phone is in the same network
 	Digits   string
 	Host     string // of our own site
+	Led      bool   // another website led here: nothing else is shown
 	Problem  string // key, without "scanned.problem."
 }
 

@@ -62,6 +62,7 @@ func samples() map[string]View {
 		"scan confirmed":  Scan{Form: sampleForm, Back: "/login", Code: evil, Digits: "07", State: "confirmed", Name: evil, Left: 1},
 		"scan gone":       Scan{Form: sampleForm, Back: "/login"},
 		"scanned":         Scanned{Form: sampleForm, Asker: sampleAsker, Licenses: true, User: evil, Device: "Chrome · Windows", Address: "203.0.113.7", Network: evil, Near: true, Digits: "07", Host: "id.example"},
+		"scanned led":     Scanned{Form: sampleForm, Led: true},
 		"scanned far":     Scanned{Form: sampleForm, User: evil, Address: "2001:db8::1", Digits: "07", Host: "id.example", Problem: "present"},
 		"scan done":       ScanDone{Confirmed: true},
 		"scan what":       ScanDone{},

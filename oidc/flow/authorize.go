@@ -376,11 +376,8 @@ func (a *asking) need() factor.Assurance {
 
 // tooOld reports whether the login is too old for the request.
 func (a *asking) tooOld(now time.Time) bool {
-	l, age := &a.login.About, a.maxAge()
-	if at := oidc.AuthTime(l.AuthTime.Unix(), l.Factors); age != nil && at < l.AuthTime.Unix() {
-		return now.Unix()-at >= *age
-	}
-	return age != nil && now.Sub(l.AuthTime) >= seconds(*age)
+	age := a.maxAge()
+	return age != nil && now.Sub(a.login.Proved()) >= seconds(*age)
 }
 
 // maxAge returns the greatest age of the login, in seconds: max_age or, in a request without it,
@@ -456,10 +453,10 @@ func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 
 // offline reports whether a request gets offline access: it asks for it, the client is
 // registered for it, and the person agrees now or agreed before (OpenID Connect Core
-// section 11). Otherwise the request is treated as if it didn't ask for it.
+// section 11); a login that a phone lent gets none. Otherwise the request is treated as if it didn't ask for it.
 func (p *judge) offline(ctx context.Context, a *asking) (bool, error) {
 	r := &a.Request
-	if !r.Has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
+	if a.login.Relayed() || !r.Has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
 		return false, nil
 	}
 	if r.Wants(request.PromptConsent) {

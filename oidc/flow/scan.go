@@ -16,8 +16,11 @@ import (
 type ScanCode struct{}
 
 // Scanned logs in by a code that a phone has confirmed (StepLogin). If it hasn't yet, or the code
-// is gone, the code's page comes again and says so.
-type Scanned struct{ Code string }
+// is gone, the code's page comes again and says so; likewise if the page didn't say yet whose phone it is.
+type Scanned struct {
+	Code  string
+	Named bool // the page whose form it is named the phone's owner
+}
 
 func (ScanCode) tries() bool { return true }
 func (Scanned) tries() bool  { return true }
@@ -48,6 +51,9 @@ func (w Scanned) take(ctx context.Context, p *Service, a *asking) (oidc.Step, er
 	}
 	if a.IsAnswered() {
 		return oidc.Step{}, p.c.Waiting.Gone(ctx, a.Entry)
+	}
+	if !w.Named {
+		return scanning(ctx, p, a, oidc.SecretOf(w.Code))
 	}
 	var oldest time.Time
 	if age := a.maxAge(); age != nil && *age > 0 {

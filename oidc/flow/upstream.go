@@ -136,7 +136,7 @@ func unlinked(a *asking) *upstream.Person {
 	if a.Upstream == nil || a.login == nil || a.Login != a.login.ID {
 		return nil
 	}
-	if elsewhere(a.login.About.Factors) { // at a third provider
+	if elsewhere(a.login.About.Factors) || a.login.Relayed() { // at a third provider, or by a phone that may have been deceived
 		return nil
 	}
 	return a.Upstream.Person
@@ -153,7 +153,7 @@ func linkStep(a *asking) oidc.StepKind {
 	switch all := factor.All(); {
 	case unlinked(a) == nil:
 		return oidc.StepDone
-	case !a.Upstream.Agreed:
+	case a.Upstream.Agreed != a.login.ID:
 		return oidc.StepLink
 	default:
 		reach := all.Strength(a.login.State.Can)
@@ -179,7 +179,8 @@ func (w Link) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if !w.Agreed {
 		a.Note(func(k *waiting.Kept) { k.Upstream = nil })
 	} else {
-		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Language = true, w.Language }))
+		agreed := a.login.ID
+		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Language = agreed, w.Language }))
 	}
 	step, err := p.next(ctx, a)
 	if err == nil && step.Kind == oidc.StepSecondFactor {
@@ -203,15 +204,15 @@ func changeUpstream(change func(u *waiting.Upstream)) func(k *waiting.Kept) {
 // refused is asked again, with why.
 func link(ctx context.Context, p *Service, a *asking) error {
 	x := unlinked(a)
-	if x == nil || !a.Upstream.Agreed || linkStep(a) != oidc.StepDone {
+	if x == nil || a.Upstream.Agreed != a.login.ID || linkStep(a) != oidc.StepDone {
 		return nil
 	}
 	err := p.c.Upstreams.Link(ctx, authenticator.Owner{
-		Account: a.login.About.Account, Session: a.login.ID, AuthTime: a.login.About.AuthTime, Since: a.login.About.Since, Strength: a.login.Strength(),
+		Account: a.login.About.Account, Session: a.login.ID, AuthTime: a.login.About.AuthTime, Since: a.login.About.Since, Strength: a.login.Strength(), Relayed: a.login.Relayed(),
 		Language: a.Upstream.Language, RequestID: a.browser.RequestID,
 	}, *x)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Refused = false, e.Reason }))
+		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Refused = "", e.Reason }))
 		return nil
 	}
 	if err == nil {

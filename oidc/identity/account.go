@@ -52,6 +52,10 @@ type Account struct {
 	// PhoneWaits is until when the phone is no second factor beside the password: it is new, or the password
 	// was set by who had nothing else.
 	PhoneWaits time.Time `json:"phone_waits,omitzero"`
+	// PhoneSaid says that another provider said that the phone is the person's; see PhoneVerified.
+	PhoneSaid bool `json:"phone_said,omitzero"`
+	// Unlinked has the providers whose links were removed: only the person links them again.
+	Unlinked []string `json:"unlinked,omitempty"`
 	// PhoneLeft is the phone that the account had before, if any.
 	PhoneLeft FormerPhone `json:"phone_left,omitzero"`
 	Barred    time.Time   `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
@@ -74,7 +78,7 @@ const (
 // counter, by a register, or by a login, however long ago. What another
 // system knew is only said to be theirs.
 func (a *Account) PhoneVerified() bool {
-	said := a.Origin() != "" || a.Proofing.Method == MethodImport || a.Proofing.Method == MethodUpstream
+	said := a.PhoneSaid || a.Origin() != "" || a.Proofing.Method == MethodImport || a.Proofing.Method == MethodUpstream
 	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
 }
 

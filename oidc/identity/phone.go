@@ -67,7 +67,7 @@ func (a *Account) movePhone(to string, waits bool, now time.Time) {
 	if a.Setup.Phone {
 		a.Setup = SetupTicket{}
 	}
-	a.Phone, a.PhoneProved = to, time.Time{}
+	a.Phone, a.PhoneProved, a.PhoneSaid = to, time.Time{}, false
 	a.Secure(now)
 }
 
@@ -84,7 +84,7 @@ const phoneKept = 90 * 24 * time.Hour
 // KeepsPhone reports whether the account's phone is its owner's still, as far as is known.
 func (a *Account) KeepsPhone(now time.Time) bool {
 	last := a.PhoneProved
-	if a.Created.After(last) {
+	if a.PhoneVerified() && a.Created.After(last) {
 		last = a.Created
 	}
 	return a.Phone != "" && now.Sub(last) < phoneKept

@@ -29,7 +29,7 @@ func TestScanAnswers(t *testing.T) {
 			}
 			s.code = shown.Scan
 			s.did(s.read(s.phone), s.confirm(s.phone))
-			return f(flow.Scanned{Code: s.code.Reveal()})
+			return f(flow.Scanned{Code: s.code.Reveal(), Named: true})
 		}
 		step, f := begin()
 		late := scanned(step, f)
@@ -64,7 +64,7 @@ func TestScanAnswers(t *testing.T) {
 		if direct.Kind != oidc.StepLogin || !direct.Request.Direct {
 			t.Fatalf("a relayed login is direct: %+v", direct)
 		}
-		for _, a := range []flow.Answer{flow.ScanCode{}, flow.Scanned{Code: s.code.Reveal()}} {
+		for _, a := range []flow.Answer{flow.ScanCode{}, flow.Scanned{Code: s.code.Reveal(), Named: true}} {
 			got, err := w.Answer(t.Context(), direct.Handle, s.pc.Browser, form(s.pc.Browser, oidc.StepLogin, a))
 			if err != nil || got.Problem.Kind != oidc.ProblemStale || got.Scan != (oidc.Secret{}) {
 				t.Errorf("%T: %+v, %v", a, got, err)

@@ -95,7 +95,7 @@ func (s *Service) own(ctx context.Context, b oidc.Browser, request, code oidc.Se
 // Take begins the session of a computer whose code was confirmed, once, and returns it with its
 // cookie. The login isn't older than oldest; zero: how old it may be was looked at when it was confirmed.
 // ErrGone also if the phone's session isn't good any more: it ended, its account was disabled,
-// secured or got another password, or somebody logged in there anew.
+// secured or got another password.
 func (s *Service) Take(ctx context.Context, b oidc.Browser, request, code oidc.Secret, oldest time.Time) (*session.Login, oidc.Secret, error) {
 	k, err := s.own(ctx, b, request, code)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Service) Take(ctx context.Context, b oidc.Browser, request, code oidc.S
 		return nil, oidc.Secret{}, ErrGone
 	}
 	lender, err := s.lending.Lender(ctx, k.Session, k.Account)
-	if err == nil && lender.About.AuthTime.Before(oldest) {
+	if err == nil && lender.Proved().Before(oldest) {
 		err = oidc.ErrNoSession
 	}
 	over := errors.Is(err, oidc.ErrNoSession)

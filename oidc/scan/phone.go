@@ -78,7 +78,7 @@ func (s *Service) Confirm(ctx context.Context, b oidc.Browser, who oidc.Session,
 	switch {
 	case err != nil:
 		return err
-	case k.Account != who.Account || who.Relayed || who.AuthTime.Before(k.Since):
+	case k.Account != who.Account || who.Relayed || who.Proved.Before(k.Since):
 		return ErrGone
 	case k.Session == who.ID:
 		return nil // the form was sent twice

@@ -51,6 +51,21 @@ func (l *Login) Assurance() factor.Assurance {
 	return factor.All().Assurance(l.State.Proofing, l.About.Factors)
 }
 
+// Proved returns when what the login rests on was proved: as of AuthTime or, if another provider says that it was
+// earlier, then. Zero if such a provider doesn't say when.
+func (l *Login) Proved() time.Time {
+	at := l.About.AuthTime
+	for _, p := range l.About.Factors {
+		switch there := time.Unix(p.At, 0); {
+		case p.Factor == factor.Upstream && p.At == 0:
+			return time.Time{}
+		case p.At > 0 && there.Before(at.Truncate(time.Second)):
+			at = there
+		}
+	}
+	return at
+}
+
 // Strength returns how strong the login's proofs are, however well the person was proofed.
 func (l *Login) Strength() factor.Assurance { return factor.All().Strength(l.About.Factors) }
 

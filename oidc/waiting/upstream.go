@@ -10,6 +10,6 @@ type Upstream struct {
 	Provider string           `json:"provider"`
 	Refused  identity.Reason  `json:"refused"`
 	Person   *upstream.Person `json:"person,omitempty"` // who came, and may be linked to whoever logs in; nil: nobody
-	Agreed   bool             `json:"agreed,omitempty"` // to the link
+	Agreed   string           `json:"agreed,omitempty"` // the session in which somebody agreed to the link
 	Language string           `json:"language,omitempty"`
 }

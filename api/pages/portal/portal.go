@@ -118,7 +118,7 @@ type needs struct {
 }
 
 func (n needs) metBy(who oidc.Session) bool {
-	return who.Assurance >= n.assurance && who.Strength >= n.strength(who) && (n.age == 0 || time.Since(who.AuthTime) < n.age && !who.Relayed)
+	return who.Assurance >= n.assurance && who.Strength >= n.strength(who) && (n.age == 0 || time.Since(who.Proved) < n.age && !who.Relayed)
 }
 
 // strength returns how strong the proofs of somebody's login must be.

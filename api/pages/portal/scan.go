@@ -39,6 +39,12 @@ func (s scans) page(v *pages.Visit, who oidc.Session) error {
 	if err := v.TakeTurn(0); err != nil {
 		return err
 	}
+	if from := v.R.Header.Get("Sec-Fetch-Site"); from == "cross-site" || from == "same-site" {
+		// Another website led here: it learns nothing of who is logged in, as the computer would by the name.
+		v.Frame.Quiet = true
+		v.Bind()
+		return v.Show(http.StatusOK, web.Scanned{Form: v.Token(purposeScan), Led: true})
+	}
 	return s.ask(v, who, http.StatusOK, "")
 }
 
@@ -49,7 +55,7 @@ func (s scans) ask(v *pages.Visit, who oidc.Session, status int, wrong string) e
 	if err != nil {
 		return s.refused(v, err)
 	}
-	old := who.AuthTime.Before(q.Since)
+	old := who.Proved.Before(q.Since)
 	if strength := q.Needs(who); old || who.Relayed || who.Strength < strength {
 		page := flow.Page{Path: pages.LocalPath(v.R.URL.RequestURI()), Strength: strength, Direct: true}
 		if old {
@@ -98,6 +104,9 @@ func (s scans) decide(v *pages.Visit, who oidc.Session) error {
 		return problem.Later(http.StatusTooManyRequests, "too_many", "", problem.Seconds(wait))
 	}
 	ctx, code, notice := v.R.Context(), codeOf(v), "scan_refused"
+	if form.Get("act") == "look" {
+		return s.ask(v, who, http.StatusOK, "")
+	}
 	if form.Get("act") == "confirm" {
 		err, notice = s.p.c.Scans.Confirm(ctx, v.Browser, who, code, form.Get("present") == "yes"), "scan_confirmed"
 	} else {

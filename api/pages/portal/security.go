@@ -61,7 +61,7 @@ func changes(age time.Duration) needs {
 
 // owner is who is logged in, as they change their authenticators.
 func owner(v *pages.Visit, who oidc.Session) authenticator.Owner {
-	return authenticator.Owner{Account: who.Account, Session: who.ID, AuthTime: who.AuthTime, Since: who.Since, Strength: who.Strength, Language: string(v.Lang), RequestID: v.Browser.RequestID}
+	return authenticator.Owner{Account: who.Account, Session: who.ID, AuthTime: who.AuthTime, Since: who.Since, Strength: who.Strength, Relayed: who.Relayed, Language: string(v.Lang), RequestID: v.Browser.RequestID}
 }
 
 // page shows the account.

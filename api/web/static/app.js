@@ -143,7 +143,7 @@
       r.onloadend = function () {
         if (form.dataset.sent) { return; }
         if (r.status !== 200) { again = Math.min(again * 2, 30000); }
-        else if (r.responseText === "confirmed") { done.click(); return; }
+        else if (r.responseText === "confirmed" && say.state !== "asked") { done.click(); return; }
         else if (r.responseText !== say.state) { location.replace(location.href); return; }
         else { again = 2000; }
         setTimeout(asks, again);
@@ -153,7 +153,7 @@
     var tick = function () {
       told.textContent = say.expires.replace("#", Math.max(0, Math.round((ends - Date.now()) / 1000)));
     };
-    setTimeout(asks, say.state === "confirmed" ? 0 : again);
+    setTimeout(asks, say.state === "confirmed" ? 3000 : again); // so that the name is read
     setInterval(tick, 1000);
   });
 

@@ -54,6 +54,7 @@ type Owner struct {
 	AuthTime  time.Time        // when they logged in in it
 	Since     time.Time        // as of [oidc.Session]; zero: never
 	Strength  factor.Assurance // of what they logged in with
+	Relayed   bool             // a phone lent it: nothing changes how somebody logs in
 	Language  string           // of messages, such as zh-CN or en
 	RequestID string
 }
@@ -293,6 +294,7 @@ func (s *Service) Remove(ctx context.Context, o Owner, id string) (identity.Acco
 		}
 		removed = a.Authenticators[i]
 		a.Authenticators = slices.Delete(a.Authenticators, i, i+1)
+		unlinked(a, removed)
 		a.Secure(time.Now())
 		return nil
 	})
@@ -328,6 +330,8 @@ func (s *Service) changeStrongly(ctx context.Context, o Owner, action journal.Ac
 	return s.change(ctx, o, action, func(a *identity.Account) error {
 		all, now := factor.All(), time.Now()
 		switch most := all.Strength(all.Best(*a, now)); {
+		case o.Relayed:
+			return &identity.Error{Reason: "stronger_login", Detail: "The login was lent by a phone. Log in at this computer itself first."}
 		case o.Strength < 2 && a.Waits(now):
 			return &identity.Error{Reason: identity.ReasonPhoneWaits, Detail: "The phone is new, or the password was recovered with it. Come back a day after that, or log in with a passkey or an app."}
 		case o.Strength < most:

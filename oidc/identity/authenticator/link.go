@@ -3,6 +3,7 @@ package authenticator
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
@@ -23,10 +24,26 @@ func (s *Service) Link(ctx context.Context, o Owner, x identity.Authenticator, t
 			return err
 		}
 		a.Authenticators = append(a.Authenticators, x)
+		a.Unlinked = slices.DeleteFunc(a.Unlinked, func(provider string) bool { return provider == ProviderOf(x) })
 		return nil
 	})
 	if err == nil {
 		s.c.Notices.Tell(ctx, account, notice.AuthenticatorAdded, title, o.Language, o.RequestID)
 	}
 	return err
+}
+
+// unlinked notes whose links were removed: a login there doesn't make them again by itself.
+func unlinked(a *identity.Account, removed ...identity.Authenticator) {
+	for _, x := range removed {
+		if p := ProviderOf(x); p != "" && !slices.Contains(a.Unlinked, p) {
+			a.Unlinked = append(a.Unlinked, p)
+		}
+	}
+}
+
+// ProviderOf returns the id of the provider of a link, or "" if it is none.
+func ProviderOf(x identity.Authenticator) string {
+	provider, _, _ := strings.Cut(x.Link, " ")
+	return provider
 }

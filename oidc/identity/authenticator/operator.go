@@ -45,6 +45,7 @@ func (s *Service) RemoveFor(ctx context.Context, actor, account, id, language st
 				return unknown()
 			}
 			a.Authenticators = slices.DeleteFunc(a.Authenticators, func(x identity.Authenticator) bool { return id == "" || x.ID == id })
+			unlinked(a, removed...)
 			a.Secure(time.Now())
 			return nil
 		})

@@ -244,8 +244,8 @@ func (s *Service) take(ctx context.Context, r Return) (*peer, attempt, error) {
 // spend makes sure that a code or a ticket is used once, whatever the provider does, and whatever was lost
 // of the attempts.
 func (s *Service) spend(ctx context.Context, p *peer, once string) error {
-	if once == "" || len(once) > maxOnce {
-		return refuse(ReasonWrong, errors.New("no code came back, or one that is too long"))
+	if once == "" || len(once) > maxOnce || strings.ContainsFunc(once, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return refuse(ReasonWrong, errors.New("no code came back, or one that is too long, or has spaces"))
 	}
 	hash := sha256.Sum256([]byte("upstream " + p.ID + " " + once))
 	first, err := s.c.Spend(ctx, hash, time.Now().Add(spentLife))

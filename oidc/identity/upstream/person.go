@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -80,8 +79,7 @@ func linkOf(x Person) string { return x.Provider + " " + x.Subject }
 
 // ProviderOf returns the id of the provider of a link, or "" if it is none.
 func ProviderOf(x identity.Authenticator) string {
-	provider, _, _ := strings.Cut(x.Link, " ")
-	return provider
+	return authenticator.ProviderOf(x)
 }
 
 // Arrival is somebody who came back from another provider.
@@ -174,7 +172,7 @@ func (s *Service) linked(ctx context.Context, x Person) (identity.Account, link,
 	if err := json.Unmarshal(made.Data, &l); err != nil {
 		return identity.Account{}, link{}, err
 	}
-	if l.Most == 1 && made.Added.Before(account.Password.Set) { // whoever had no more than the old password may have made it
+	if l.Most == 1 && (made.Added.Before(account.Password.Set) || made.Added.Before(account.Secured)) { // whoever had no more than the old password, or phone, may have made it
 		return identity.Account{}, link{}, identity.ErrNotFound
 	}
 	if x.Code != (party.Code{}) {
@@ -205,6 +203,8 @@ func (s *Service) match(ctx context.Context, p *peer, x Person, requestID, langu
 	case err != nil:
 		return identity.Account{}, err
 	case !s.same(&who, x):
+		return identity.Account{}, identity.ErrNotFound
+	case slices.Contains(who.Account.Unlinked, x.Provider): // only the person links it again
 		return identity.Account{}, identity.ErrNotFound
 	case who.Account.Disabled:
 		return who.Account, nil // Finish refuses it, and links nothing
@@ -243,6 +243,9 @@ func (s *Service) add(ctx context.Context, account string, x Person, requestID s
 		a, err = s.c.People.Change(ctx, account, func(a *identity.Account) error {
 			if a.Disabled {
 				return refuse(ReasonClosed, nil)
+			}
+			if a.Phone != "" && a.Phone == x.Phone && a.PhoneProved.IsZero() && a.Proofing.Method == identity.MethodUpstream {
+				a.PhoneSaid = true
 			}
 			others := slices.DeleteFunc(a.Authenticators, func(y identity.Authenticator) bool { return y.Link == linkOf(x) }) // one that is over
 			n := 0

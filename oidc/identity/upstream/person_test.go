@@ -131,6 +131,13 @@ func TestOpen(t *testing.T) {
 			if a.Proofing.Level != 2 || a.Proofing.Method != identity.MethodUpstream || a.Proofing.Source != "jiangbei" || a.Phone != "+8613900139000" || a.PhoneVerified() {
 				t.Errorf("it opened %+v", a)
 			}
+			proofed, err := w.Change(t.Context(), a.ID, func(a *identity.Account) error {
+				a.Proofing.Method = "in_person"
+				return nil
+			})
+			if now := time.Now(); err != nil || proofed.PhoneVerified() || proofed.KeepsPhone(now) {
+				t.Errorf("a phone that was said elsewhere is proved, or kept: %v", err)
+			}
 			again, err := w.login(t)
 			if err != nil || again.Account.ID != a.ID || len(w.Accounts) != 1 {
 				t.Errorf("the second time: %s, %v", again.Account.ID, err)
@@ -237,6 +244,24 @@ func TestUnlink(t *testing.T) {
 		identitytest.IsReason(t, "removing", err, "")
 		if removed != factor.Upstream || !after.Secured.After(got.Account.Secured) {
 			t.Errorf("removed %s, secured %v", removed, after.Secured)
+		}
+		if again, err := w.login(t); err != nil || again.Unlinked == nil {
+			t.Errorf("the same number links it again: %v", err)
+		}
+		again, err := w.login(t)
+		identitytest.IsReason(t, "it", err, "")
+		time.Sleep(time.Minute)
+		identitytest.IsReason(t, "linking again", w.Link(t.Context(), owner(zhang, 2), *again.Unlinked), "")
+		if now, err := w.login(t); err != nil || now.Account.ID != zhang.ID || len(now.Account.Unlinked) != 0 {
+			t.Errorf("its owner can't link it again: %v", err)
+		}
+		time.Sleep(time.Minute)
+		now, err := w.Account(t.Context(), zhang.ID)
+		identitytest.IsReason(t, "the account", err, "")
+		_, err = w.Authenticators.RemoveFor(t.Context(), "cli", zhang.ID, now.Authenticators[0].ID, "zh-CN")
+		identitytest.IsReason(t, "the counter removes it", err, "")
+		if again, err := w.login(t); err != nil || again.Unlinked == nil {
+			t.Errorf("the same number links it again after the counter: %v", err)
 		}
 		w.op.claims["id_number"] = nil
 		if told := w.SMS.Last(t); !strings.Contains(told.Text, "其他平台账号“江北省统一身份认证”") {

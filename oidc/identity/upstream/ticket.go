@@ -84,6 +84,19 @@ func (t *Ticket) complete(private bool, read func(string) ([]byte, error)) error
 	if err := t.Signature.complete(t, read); err != nil {
 		return err
 	}
+	// What is fixed mustn't stand in the place of what is asked: then everybody would get one answer.
+	for name := range t.Params {
+		if slices.Contains([]string{t.TicketName, t.TimeName, t.NonceName, t.Signature.Name}, name) {
+			return fmt.Errorf("ticket.params: %q is another field of the request", name)
+		}
+	}
+	for _, params := range []map[string]string{t.LoginParams, t.FreshParams} {
+		for name := range params {
+			if name == t.ReturnParam || name == t.StateParam {
+				return fmt.Errorf("ticket.login_params, ticket.fresh_params: %q is another field of the address", name)
+			}
+		}
+	}
 	return t.Claims.complete("ticket.answer")
 }
 

@@ -269,6 +269,8 @@ func TestReadProviders(t *testing.T) {
 		{`"exchange_url": "https://`, `"exchange_url": "ftp://`, `ticket.exchange_url`},
 		{`"time_form": "unix_ms"`, `"time_form": "iso"`, `ticket.time_form`},
 		{`"success_is": "0",`, ``, `ticket.success`},
+		{`"login_params": {`, `"login_params": {"goto": "x", `, `ticket.login_params`},
+		{`"params": {"appid": "yz"}`, `"params": {"appid": "yz", "ticket": "x"}`, `ticket.params`},
 		{`"subject": "data.user.id", `, ``, `ticket.answer`},
 		{`"max_level": 3`, `"max_level": 2`, `levels.values.3`},
 	} {

@@ -203,8 +203,8 @@ func TestGuessing(t *testing.T) {
 				identitytest.IsReason(t, "a guess", err, map[bool]string{true: "not_confirmed", false: "too_many_tries"}[i < 2 && j < 5])
 			}
 		}
-		if c.asked != 1+10 {
-			t.Errorf("the adapter was asked %d times", c.asked)
+		if c.asked.Load() != 1+10 {
+			t.Errorf("the adapter was asked %d times", c.asked.Load())
 		}
 		for i := range 59 {
 			token := prove(t, w, "137001370"+string(rune('0'+i/10))+string(rune('0'+i%10)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,13 +37,13 @@ type carrier struct {
 	phones  map[party.Code]string
 	level   int
 	fails   error
-	asked   int
+	asked   atomic.Int64
 	during  func() // while it is asked
 	present bool
 }
 
 func (c *carrier) Proof(_ context.Context, who identity.Claim) (identity.Proofing, error) {
-	c.asked++
+	c.asked.Add(1)
 	if c.during != nil {
 		c.during()
 	}
@@ -205,8 +206,8 @@ func TestNotConfirmed(t *testing.T) {
 				}
 				in, err := w.Entry.Recover(t.Context(), attempt(""), prove(t, w, test.phone), test.who)
 				identitytest.IsReason(t, "recovering", err, "not_confirmed")
-				if in.Ticket != "" || in.Account.ID != "" || c.asked != 2 {
-					t.Errorf("let in: %+v, after %d questions", in, c.asked)
+				if in.Ticket != "" || in.Account.ID != "" || c.asked.Load() != 2 {
+					t.Errorf("let in: %+v, after %d questions", in, c.asked.Load())
 				}
 				if e, _ := errors.AsType[*identity.Error](err); e.Detail != "Who you are could not be confirmed online. Go to a counter with your identity document." {
 					t.Errorf("told: %s", e.Detail)
@@ -283,8 +284,8 @@ func TestRegister(t *testing.T) {
 		if s := strength(t, w, in.Account.ID); s != 2 {
 			t.Errorf("a day later its strength is %d", s)
 		}
-		if got := entered(w); got != "ok" || c.asked != 2 {
-			t.Errorf("events %q, %d questions", got, c.asked)
+		if got := entered(w); got != "ok" || c.asked.Load() != 2 {
+			t.Errorf("events %q, %d questions", got, c.asked.Load())
 		}
 	})
 }

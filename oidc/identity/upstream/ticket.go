@@ -100,13 +100,20 @@ func (t *Ticket) complete(private bool, read func(string) ([]byte, error)) error
 	return t.Claims.complete("ticket.answer")
 }
 
+// Kinds of signatures.
+const (
+	signHMACSM3    = "hmac-sm3"
+	signHMACSHA256 = "hmac-sha256"
+	signSM3        = "sm3" // of the fields and the key
+)
+
 func (g *Signature) complete(t *Ticket, read func(string) ([]byte, error)) (err error) {
 	if g.Kind == "" {
 		return errors.New("ticket.signature.kind: hmac-sm3, hmac-sha256 or sm3")
 	}
 	g.Name, g.Form = cmp.Or(g.Name, "sign"), cmp.Or(g.Form, "hex")
 	switch {
-	case !slices.Contains([]string{"hmac-sm3", "hmac-sha256", "sm3"}, g.Kind):
+	case !slices.Contains([]string{signHMACSM3, signHMACSHA256, signSM3}, g.Kind):
 		return errors.New("ticket.signature.kind: hmac-sm3, hmac-sha256 or sm3")
 	case !slices.Contains([]string{"hex", "HEX", "base64"}, g.Form):
 		return errors.New("ticket.signature.form: hex, HEX or base64")
@@ -214,9 +221,9 @@ func (g *Signature) sign(values map[string]string) string {
 	text := strings.Join(parts, g.Join)
 	var h hash.Hash
 	switch g.Kind {
-	case "hmac-sm3":
+	case signHMACSM3:
 		h = hmac.New(sm3.New, []byte(g.key))
-	case "hmac-sha256":
+	case signHMACSHA256:
 		h = hmac.New(sha256.New, []byte(g.key))
 	default:
 		h = sm3.New()

@@ -48,7 +48,7 @@ func TestScanLogin(t *testing.T) {
 	}
 	mobile.logIn(d, who)
 	mobile.waitFor("#confirm")
-	mobile.good("scan-phone", "确认在电脑上登录", who.Name, "Chrome", "市民中心一楼大厅", "取消登录", "工作人员不会要求您扫描二维码")
+	mobile.good("scan-phone", "确认在电脑上登录", who.Name, "Chrome", "市民中心一楼大厅", "取消登录", "工作人员不会通过电话")
 	if got := mobile.text("#digits"); got != digits || len(digits) != 2 {
 		t.Errorf("the phone shows %q, and the PC %q", got, digits)
 	}
@@ -106,6 +106,9 @@ func TestScanLogin(t *testing.T) {
 	mobile.open(plain.readQR(t))
 	mobile.click("#confirm")
 	mobile.waitFor("[role=status]")
+	plain.click("#submit")
+	plain.waitFor("[role=status]") // first the page names who confirmed
+	plain.says("已在手机上确认")
 	plain.click("#submit")
 	plain.waitAt(d.Issuer + "/sessions")
 	plain.says("本设备")

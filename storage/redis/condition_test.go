@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"yizheng.internal/license"
-	"yizheng.internal/oidc/ephemeral"
-	suites "yizheng.internal/storage/storagetest/ephemeral"
+	kept "yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
 // leastRights returns the rule of docs/operating.md for a user with the least rights.
@@ -39,11 +39,11 @@ func TestLeastRights(t *testing.T) {
 	server := startServer(t)
 	server.do(t, leastRights(t)...)
 	url := "redis://yizheng:" + testPassword + "@" + server.address()
-	suite := suites.Ephemeral // its own test runs beside memory's
-	suite(t, func(t *testing.T) ephemeral.Store { return openTest(t, Config{URL: url}) })
+	suite := ephemeral.Ephemeral // its own test runs beside memory's
+	suite(t, func(t *testing.T) kept.Store { return openTest(t, Config{URL: url}) })
 	s := openTest(t, Config{URL: url, MaxValues: 40, MaxBytes: 1 << 20, Prefix: "yizheng:small:"})
 	for i := range 200 { // so that values give way
-		k := ephemeral.Keeping{Part: ephemeral.PartUnopened, Owner: fmt.Sprint("o", i%3), Until: time.Now().Add(time.Hour)}
+		k := kept.Keeping{Part: kept.PartUnopened, Owner: fmt.Sprint("o", i%3), Until: time.Now().Add(time.Hour)}
 		if err := s.Put(t.Context(), fmt.Sprint("k", i), []byte("v"), k, time.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestPatience(t *testing.T) {
 	var log bytes.Buffer
 	s := openTest(t, Config{URL: server.url(), Patient: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 50 {
-		if err := s.Probe(t.Context()); !errors.Is(err, ephemeral.ErrAway) || errors.Is(err, ErrUnusable) {
+		if err := s.Probe(t.Context()); !errors.Is(err, kept.ErrAway) || errors.Is(err, ErrUnusable) {
 			t.Fatalf("without a server: %v, want ErrAway", err)
 		}
 	}

@@ -5,16 +5,16 @@ import (
 	"os"
 	"testing"
 
-	"yizheng.internal/oidc/ephemeral"
-	suites "yizheng.internal/storage/storagetest/ephemeral"
+	kept "yizheng.internal/oidc/ephemeral"
+	"yizheng.internal/storage/storagetest/ephemeral"
 )
 
 func TestEphemeral(t *testing.T) {
-	suites.Ephemeral(t, func(t *testing.T) ephemeral.Store { return openTest(t, Config{}) })
+	ephemeral.Ephemeral(t, func(t *testing.T) kept.Store { return openTest(t, Config{}) })
 }
 
 func TestEphemeralParts(t *testing.T) {
-	suites.EphemeralParts(t, func(t *testing.T, values int, bytes int64) ephemeral.Store {
+	ephemeral.EphemeralParts(t, func(t *testing.T, values int, bytes int64) kept.Store {
 		return openTest(t, Config{Prefix: rand.Text() + ":", MaxValues: values, MaxBytes: bytes})
 	})
 }

@@ -25,10 +25,14 @@ func (s *Server) documentation(w http.ResponseWriter, r *http.Request) error {
 			break
 		}
 	}
+	page, err := s.docs[lang]()
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Content-Language", string(lang))
 	w.Header().Set("Vary", "Accept-Language, Cookie")
-	return document(w, "text/html; charset=utf-8", s.docs[lang])
+	return document(w, "text/html; charset=utf-8", page)
 }
 
 func document(w http.ResponseWriter, media string, body []byte) error {

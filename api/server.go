@@ -165,7 +165,7 @@ type Server struct {
 	c           Config
 	mux         *router
 	description *openapi.Document
-	docs        map[web.Language][]byte // the page made of it, by language
+	docs        map[web.Language]func() ([]byte, error) // the page made of it, by language: made when it is asked for
 	views       *views.Views
 	site        *pages.Site
 	rest        *rest.API
@@ -208,6 +208,7 @@ func New(c Config) (*Server, error) {
 		people:  limit.NewRate(l.LoginPerMinute, l.LoginBurst),
 		askers:  limit.NewRate(l.AuthorizePerMinute, l.AuthorizeBurst),
 		failing: problem.NewLog(c.Log),
+		docs:    map[web.Language]func() ([]byte, error){},
 	}
 	var err error
 	if s.metrics, err = newMetrics(c); err != nil {
@@ -227,8 +228,8 @@ func New(c Config) (*Server, error) {
 	if err := s.description.Finish(); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	if s.docs, err = s.description.Pages(texts); err != nil {
-		return nil, fmt.Errorf("api: %w", err)
+	for _, l := range web.Languages() {
+		s.docs[l] = sync.OnceValues(func() ([]byte, error) { return s.description.Page(texts, l) })
 	}
 	return s, nil
 }

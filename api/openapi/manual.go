@@ -13,19 +13,15 @@ import (
 	"yizheng.internal/api/web"
 )
 
-// Pages makes the documentation's page in each language.
-func (o *Document) Pages(p *web.Pages) (map[web.Language][]byte, error) {
-	all := map[web.Language][]byte{}
-	for _, l := range web.Languages() {
-		m := o.Manual()
-		m.translate(p, l)
-		page, err := p.RenderPlain(l, "docs", m)
-		if err != nil {
-			return nil, fmt.Errorf("making the documentation's page: %w", err)
-		}
-		all[l] = page
+// Page makes the documentation's page in a language.
+func (o *Document) Page(p *web.Pages, l web.Language) ([]byte, error) {
+	m := o.Manual()
+	m.translate(p, l)
+	page, err := p.RenderPlain(l, "docs", m)
+	if err != nil {
+		return nil, fmt.Errorf("making the documentation's page: %w", err)
 	}
-	return all, nil
+	return page, nil
 }
 
 // Manual is what the documentation's page shows.

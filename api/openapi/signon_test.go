@@ -21,11 +21,11 @@ func TestSignOnReasonsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := doc.Pages(texts)
+	made, err := doc.Page(texts, web.Chinese)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := string(pages[web.Chinese])
+	page := string(made)
 	type raised struct {
 		status int
 		reason string

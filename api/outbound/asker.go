@@ -35,10 +35,7 @@ func (a *Asker) Ask(ctx context.Context, q upstream.Question) (int, []byte, erro
 	if err != nil {
 		return 0, nil, errors.New("making a request to another provider")
 	}
-	answer, err := a.client.Do(r)
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL
-	}
+	answer, err := do(a.client, r)
 	if err != nil {
 		return 0, nil, fmt.Errorf("asking another provider: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"syscall"
 	"time"
@@ -69,4 +70,13 @@ func newClient(timeout time.Duration, private bool, roots *x509.CertPool) *http.
 			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 16 << 10,
 		},
 	}
+}
+
+// do sends a request. No error holds its URL, which may hold a secret.
+func do(c *http.Client, r *http.Request) (*http.Response, error) {
+	answer, err := c.Do(r)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	return answer, err
 }

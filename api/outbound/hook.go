@@ -67,10 +67,7 @@ func (h *hook) post(ctx context.Context, body any) (answer *http.Response, taken
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+h.c.Secret.Reveal())
 	r.Header.Set("User-Agent", "yizheng")
-	answer, err = h.client.Do(r)
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL
-	}
+	answer, err = do(h.client, r)
 	if err != nil {
 		return nil, handed.Load(), fmt.Errorf("%s: %w", h.asking, err)
 	}

@@ -2,11 +2,9 @@ package outbound
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -31,10 +29,7 @@ func (h *hook) probe(ctx context.Context) (Probe, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+h.c.Secret.Reveal())
 	r.Header.Set("User-Agent", "yizheng")
-	answer, err := h.client.Do(r)
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the URL
-	}
+	answer, err := do(h.client, r)
 	if err != nil {
 		return Probe{}, fmt.Errorf("%s: %w", h.asking, err)
 	}

@@ -109,7 +109,7 @@ func (p *Proofing) read(body []byte) (identity.Proofing, error) {
 }
 
 // reserved are methods of proofings that are no adapter's.
-var reserved = []string{identity.MethodImport, identity.MethodAuthority, "in_person", "self"}
+var reserved = []string{identity.MethodImport, identity.MethodAuthority, identity.MethodUpstream, identity.MethodCounter, identity.MethodSelf}
 
 // isWord reports whether a text is a word of 1 to 32 small letters, digits and underscores.
 func isWord(s string) bool {

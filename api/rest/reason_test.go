@@ -318,11 +318,11 @@ func documented(t *testing.T) (object, string) {
 	if err := json.Unmarshal(doc.JSON(), &d); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := doc.Pages(texts)
+	page, err := doc.Page(texts, web.Chinese)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d, string(pages[web.Chinese])
+	return d, string(page)
 }
 
 // Each reason is documented where it can come, and explained once.

@@ -193,7 +193,7 @@ func TestViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range names {
-		if base := strings.TrimSuffix(path.Base(file), ".html"); p.templates[Chinese].Lookup(base+"/main") != nil && !seen[base] {
+		if base := strings.TrimSuffix(path.Base(file), ".html"); p.templates[Chinese]().Lookup(base+"/main") != nil && !seen[base] {
 			t.Errorf("no sample of %s", base)
 		}
 	}

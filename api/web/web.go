@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 //go:embed templates/*.html static/* texts/*.json
@@ -17,7 +18,7 @@ var files embed.FS
 
 // Pages renders views. Safe for concurrent use.
 type Pages struct {
-	templates map[Language]*template.Template
+	templates map[Language]func() *template.Template // read when a page is asked for: many installations show none, or in one language
 	texts     map[Language]texts
 	manual    map[string]string // texts of the documentation in Chinese, by those in English
 	assets    map[string]Asset  // by the name in their URL
@@ -27,7 +28,7 @@ type Pages struct {
 // New reads the templates, in each language, and the static files. An error
 // means that a file of this package is wrong.
 func New() (*Pages, error) {
-	p := &Pages{templates: map[Language]*template.Template{}, texts: map[Language]texts{}}
+	p := &Pages{templates: map[Language]func() *template.Template{}, texts: map[Language]texts{}}
 	if err := p.readAssets(); err != nil {
 		return nil, err
 	}
@@ -40,9 +41,10 @@ func New() (*Pages, error) {
 			return nil, err
 		}
 		p.texts[l] = texts
-		if p.templates[l], err = p.readTemplates(l, texts); err != nil {
+		if _, err := p.readTemplates(l, texts); err != nil {
 			return nil, err
 		}
+		p.templates[l] = sync.OnceValue(func() *template.Template { return template.Must(p.readTemplates(l, texts)) }) // they could be read just now
 	}
 	return p, nil
 }
@@ -163,7 +165,7 @@ func (p *Pages) RenderPlain(l Language, name string, data any) ([]byte, error) {
 
 func (p *Pages) execute(l Language, name string, data any) ([]byte, error) {
 	var b bytes.Buffer
-	if err := p.templates[l].ExecuteTemplate(&b, name, data); err != nil {
+	if err := p.templates[l]().ExecuteTemplate(&b, name, data); err != nil {
 		return nil, fmt.Errorf("making the page: %w", err)
 	}
 	return b.Bytes(), nil

@@ -63,7 +63,7 @@ var identityRules = map[string]rule{
 	"oidc/identity/phonecode": {ours: []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/tries", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"}},
 	"oidc/identity/entry":     {ours: []string{"license/party", "oidc/identity", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/tries", "signing/journal"}, testOurs: []string{"oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"}},
 	"oidc/identity/upstream": {
-		ours:     []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "signing/jose", "signing/journal", "signing/strictjson", "signing/vault"},
+		ours:     []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/tries", "signing/jose", "signing/journal", "signing/strictjson", "signing/vault"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people", "signing/signingtest"},
 	},

@@ -51,14 +51,11 @@ type Account struct {
 	PhoneProved time.Time `json:"phone_proved,omitzero"`
 	// PhoneWaits is until when the phone is no second factor beside the password: it is new, or the password
 	// was set by who had nothing else.
-	PhoneWaits time.Time `json:"phone_waits,omitzero"`
-	// PhoneSaid says that another provider said that the phone is the person's; see PhoneVerified.
-	PhoneSaid bool `json:"phone_said,omitzero"`
-	// Unlinked has the providers whose links were removed: only the person links them again.
-	Unlinked []string `json:"unlinked,omitempty"`
-	// PhoneLeft is the phone that the account had before, if any.
-	PhoneLeft FormerPhone `json:"phone_left,omitzero"`
-	Barred    time.Time   `json:"barred,omitzero"` // when it was disabled last; logins from before stay ended
+	PhoneWaits time.Time   `json:"phone_waits,omitzero"`
+	PhoneSaid  bool        `json:"phone_said,omitzero"` // another provider said that the phone is the person's; see PhoneVerified
+	PhoneLeft  FormerPhone `json:"phone_left,omitzero"` // the phone that the account had before, if any
+	Unlinked   []string    `json:"unlinked,omitempty"`  // providers whose links were removed: only the person links them again
+	Barred     time.Time   `json:"barred,omitzero"`     // when it was disabled last; logins from before stay ended
 	// Secured is when an authenticator, or the phone, was removed or replaced last. Sessions and
 	// offline access from before end, except the session in which it was removed.
 	Secured  time.Time `json:"secured,omitzero"`
@@ -67,8 +64,10 @@ type Account struct {
 	Revision int64     `json:"-"` // counts updates, from 1
 }
 
-// Methods of proofing of accounts that were made of another system's records.
+// Methods of proofing that no register and no carrier has.
 const (
+	MethodCounter   = "in_person" // an operator saw the person
+	MethodSelf      = "self"      // of level 0: somebody said who they are
 	MethodImport    = "import"    // from a file
 	MethodAuthority = "authority" // the system said so by a request
 	MethodUpstream  = "upstream"  // another provider said so, when somebody logged in there
@@ -78,7 +77,7 @@ const (
 // counter, by a register, or by a login, however long ago. What another
 // system knew is only said to be theirs.
 func (a *Account) PhoneVerified() bool {
-	said := a.PhoneSaid || a.Origin() != "" || a.Proofing.Method == MethodImport || a.Proofing.Method == MethodUpstream
+	said := a.PhoneSaid || a.Origin() != "" || a.Proofing.Method == MethodImport
 	return a.Phone != "" && (!said || !a.PhoneProved.IsZero())
 }
 

@@ -18,6 +18,7 @@ type Registration struct {
 	NoCode    bool       // nobody confirmed a number: the person is registered without one, up to level 1
 	LoginName string     // may be empty
 	Phone     string     // may be empty
+	PhoneSaid bool       // another provider says that the phone is theirs: nobody proved it
 	Password  string     // may be empty: then a setup ticket is needed
 	RequestID string
 	Actor     string
@@ -39,7 +40,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Account, Party,
 		return Account{}, Party{}, err
 	}
 	now := time.Now().UTC()
-	a := Account{ID: NewID(), LoginName: r.LoginName, Phone: r.Phone, Proofing: proofing, Created: now, Updated: now, Revision: 1}
+	a := Account{ID: NewID(), LoginName: r.LoginName, Phone: r.Phone, PhoneSaid: r.PhoneSaid && r.Phone != "", Proofing: proofing, Created: now, Updated: now, Revision: 1}
 	if r.Password != "" {
 		person := Party{Name: r.Name, Codes: []PartyCode{{Code: r.Code}}}
 		if a.Password, err = s.c.Passwords.New(ctx, r.Password, a, person); err != nil {
@@ -120,16 +121,31 @@ func checkCode(c party.Code) (party.Code, error) {
 func (s *Service) proof(ctx context.Context, r Registration) (p Proofing, err error) {
 	switch {
 	case r.Proofing != nil:
-		p = *r.Proofing
+		p, err = r.Proofing.checked()
 	case s.c.Proofer == nil:
 		return Proofing{}, &Error{Reason: "no_proofing", Detail: "no register is connected that could confirm who somebody is"}
 	default:
-		if p, err = s.c.Proofer.Proof(ctx, Claim{Name: r.Name, Code: r.Code, Phone: r.Phone}); err != nil {
-			return Proofing{}, fmt.Errorf("proofing a person: %w", err)
-		}
+		p, err = Ask(ctx, s.c.Proofer, Claim{Name: r.Name, Code: r.Code, Phone: r.Phone})
 	}
+	if err != nil {
+		return Proofing{}, fmt.Errorf("proofing a person: %w", err)
+	}
+	return p, nil
+}
+
+// Ask asks a register about somebody, as [IdentityProofer].Proof says.
+func Ask(ctx context.Context, of IdentityProofer, c Claim) (Proofing, error) {
+	p, err := of.Proof(ctx, c)
+	if err != nil {
+		return Proofing{}, err
+	}
+	return p.checked()
+}
+
+// checked checks the level, and fills in the time.
+func (p Proofing) checked() (Proofing, error) {
 	if p.Level < 0 || p.Level > 3 {
-		return Proofing{}, fmt.Errorf("proofing a person: level %d isn't 0 to 3", p.Level)
+		return Proofing{}, fmt.Errorf("level %d isn't 0 to 3", p.Level)
 	}
 	if p.At.IsZero() {
 		p.At = time.Now().UTC().Truncate(time.Second)

@@ -55,13 +55,11 @@ func (l *Login) Assurance() factor.Assurance {
 // earlier, then. Zero if such a provider doesn't say when.
 func (l *Login) Proved() time.Time {
 	at := l.About.AuthTime
-	for _, p := range l.About.Factors {
-		switch there := time.Unix(p.At, 0); {
-		case p.Factor == factor.Upstream && p.At == 0:
-			return time.Time{}
-		case p.At > 0 && there.Before(at.Truncate(time.Second)):
-			at = there
-		}
+	if slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Upstream && p.At == 0 }) {
+		return time.Time{}
+	}
+	if there := oidc.AuthTime(at.Unix(), l.About.Factors); there < at.Unix() {
+		return time.Unix(there, 0)
 	}
 	return at
 }

@@ -15,7 +15,6 @@ import (
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/passkey"
-	"yizheng.internal/oidc/identity/upstream"
 )
 
 // Paths of the pages of somebody's account.
@@ -100,7 +99,7 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 			view.Apps = append(view.Apps, one)
 		case factor.Upstream:
 			if p := s.p.c.Upstreams; p != nil { // else the title that it had when it was linked
-				one.Name = cmp.Or(p.Title(upstream.ProviderOf(x), string(v.Lang)), x.Name)
+				one.Name = cmp.Or(p.Title(authenticator.ProviderOf(x), string(v.Lang)), x.Name)
 			}
 			view.Links = append(view.Links, one)
 		case factor.RecoveryCode:

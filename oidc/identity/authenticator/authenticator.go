@@ -129,7 +129,7 @@ func (s *Service) Prepare(ctx context.Context, o Owner) (Setup, error) {
 	if err != nil {
 		return Setup{}, err
 	}
-	if err := checkRoom(&a, factor.TOTP); err != nil {
+	if err := CheckRoom(&a, factor.TOTP); err != nil {
 		return Setup{}, err
 	}
 	return s.setup(ctx, o, &a, begin(factor.NewTOTPSecret()))
@@ -189,7 +189,7 @@ func (s *Service) Add(ctx context.Context, o Owner, token, name, code string) er
 		if added = !has(a, first); !added {
 			return nil // by the same form, sent twice at once
 		}
-		if err := checkRoom(a, factor.TOTP); err != nil {
+		if err := CheckRoom(a, factor.TOTP); err != nil {
 			return err
 		}
 		secret := p.What
@@ -365,8 +365,8 @@ func unknown() error {
 	return &identity.Error{Reason: "authenticator_unknown", Detail: "The account has no such authenticator any more."}
 }
 
-// checkRoom refuses a further authenticator of a factor that has enough.
-func checkRoom(a *identity.Account, n factor.Name) error {
+// CheckRoom refuses a further authenticator of a factor that has enough.
+func CheckRoom(a *identity.Account, n factor.Name) error {
 	has := 0
 	for _, x := range a.Authenticators {
 		if x.Factor == string(n) {

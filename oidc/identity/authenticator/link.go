@@ -20,7 +20,7 @@ func (s *Service) Link(ctx context.Context, o Owner, x identity.Authenticator, t
 	}
 	account, err := s.changeStrongly(ctx, o, journal.ActionFactorAdd, func(a *identity.Account) error {
 		a.Authenticators = slices.DeleteFunc(a.Authenticators, func(y identity.Authenticator) bool { return y.Link == x.Link })
-		if err := checkRoom(a, factor.Name(x.Factor)); err != nil {
+		if err := CheckRoom(a, factor.Name(x.Factor)); err != nil {
 			return err
 		}
 		a.Authenticators = append(a.Authenticators, x)

@@ -30,7 +30,7 @@ func (s *Service) PreparePasskey(ctx context.Context, o Owner) (PasskeySetup, er
 	if err != nil {
 		return PasskeySetup{}, err
 	}
-	if err := checkRoom(&a, factor.Passkey); err != nil {
+	if err := CheckRoom(&a, factor.Passkey); err != nil {
 		return PasskeySetup{}, err
 	}
 	handle := a.Handle // or the one that the account gets with its first passkey
@@ -85,7 +85,7 @@ func (s *Service) AddPasskey(ctx context.Context, o Owner, token, name, answer s
 		if !bytes.Equal(a.Handle, p.What) { // another page added the first passkey meanwhile: this one couldn't be found
 			return &identity.Error{Reason: "setup_expired", Detail: "Another passkey was added meanwhile. Begin anew."}
 		}
-		if err := checkRoom(a, factor.Passkey); err != nil {
+		if err := CheckRoom(a, factor.Passkey); err != nil {
 			return err
 		}
 		return put(a, factor.Passkey, name, k)

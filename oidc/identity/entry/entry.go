@@ -123,7 +123,7 @@ func (s *Service) Register(ctx context.Context, a phonecode.Attempt, token strin
 	if err != nil {
 		return Entered{}, err
 	}
-	v.proofing = identity.Proofing{Method: MethodSelf, Source: "self", At: time.Now().UTC().Truncate(time.Second)}
+	v.proofing = identity.Proofing{Method: identity.MethodSelf, Source: "self", At: time.Now().UTC().Truncate(time.Second)}
 	if s.Proofs() {
 		if err := s.confirm(ctx, v); err != nil {
 			return Entered{}, err
@@ -141,9 +141,6 @@ func (s *Service) Register(ctx context.Context, a phonecode.Attempt, token strin
 	}
 	return s.registerBound(ctx, v)
 }
-
-// MethodSelf is the method of a proofing of level 0: somebody said who they are.
-const MethodSelf = "self"
 
 // bindsCode is the level from which on a number is bound to an account: below it nobody has said that
 // whoever asks is that person.

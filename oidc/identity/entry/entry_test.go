@@ -318,7 +318,7 @@ func TestRegisterUnproofed(t *testing.T) {
 		in, err := w.Entry.Register(t.Context(), attempt(""), prove(t, w, newPhone), liSays)
 		identitytest.IsReason(t, "registering", err, "")
 		p, err := w.Party(t.Context(), in.Account.Party)
-		if err != nil || !in.New || in.Account.Proofing.Level != 0 || in.Account.Proofing.Method != entry.MethodSelf || p.Name != "李建国" || len(p.Codes) != 0 {
+		if err != nil || !in.New || in.Account.Proofing.Level != 0 || in.Account.Proofing.Method != identity.MethodSelf || p.Name != "李建国" || len(p.Codes) != 0 {
 			t.Fatalf("registered: %+v, %+v, %v", in, p, err)
 		}
 		again, err := w.Entry.Register(t.Context(), attempt(""), prove(t, w, newPhone), entry.Person{Name: "李建国"})

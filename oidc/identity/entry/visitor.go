@@ -71,12 +71,9 @@ func (s *Service) visitor(ctx context.Context, a phonecode.Attempt, token string
 func (s *Service) confirm(ctx context.Context, v *visitor) error {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	p, err := s.c.Proofer.Proof(ctx, identity.Claim{Name: v.Name, Code: v.Code, Phone: v.phone.Phone})
+	p, err := identity.Ask(ctx, s.c.Proofer, identity.Claim{Name: v.Name, Code: v.Code, Phone: v.phone.Phone})
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return s.refuse(ctx, v, identity.Account{}, e)
-	}
-	if err == nil && (p.Level < 0 || p.Level > 3) {
-		err = errors.New("its level isn't 0 to 3")
 	}
 	if err != nil {
 		s.c.Log.WarnContext(ctx, "the proofing adapter doesn't answer", "error", err)
@@ -84,9 +81,6 @@ func (s *Service) confirm(ctx context.Context, v *visitor) error {
 	}
 	if !p.Phone { // whoever knows somebody's name and number isn't them
 		p.Level = min(p.Level, bindsCode-1)
-	}
-	if p.At.IsZero() {
-		p.At = time.Now().UTC().Truncate(time.Second)
 	}
 	v.proofing = p
 	return nil

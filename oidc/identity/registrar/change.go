@@ -97,9 +97,6 @@ func evidence(text string) (string, error) {
 	return text, nil
 }
 
-// MethodCounter is the method of proofings by operators.
-const MethodCounter = "in_person"
-
 // SetLevel changes how well somebody's identity is proofed, and says on what that rests. A client can't
 // go above the highest level of the person's source, or its own. *identity.Error: person_unknown,
 // revision_mismatch, level_invalid, level_too_high, evidence_invalid, source_missing.
@@ -112,7 +109,7 @@ func (s *Service) SetLevel(ctx context.Context, c Caller, to Target, level int, 
 		return identity.Someone{}, err
 	}
 	return s.change(ctx, c, to, journal.ActionPersonLevel, func(who *identity.Someone) (bool, error) {
-		proofing := identity.Proofing{Level: level, Method: MethodCounter, Source: c.Actor, At: time.Now().UTC().Truncate(time.Second), Evidence: on}
+		proofing := identity.Proofing{Level: level, Method: identity.MethodCounter, Source: c.Actor, At: time.Now().UTC().Truncate(time.Second), Evidence: on}
 		if !c.Operator {
 			if err := s.within(ctx, c, who, level); err != nil {
 				return false, err

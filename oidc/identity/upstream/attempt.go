@@ -15,6 +15,7 @@ import (
 
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
 )
@@ -94,13 +95,9 @@ func (s *Service) Begin(ctx context.Context, b Start) (string, error) {
 		return "", err
 	}
 	if err := s.c.Ephemeral.Put(ctx, key, sealed, ephemeral.Keeping{Part: ephemeral.PartOpened, Owner: owner, Until: a.Began.Add(Life)}, a.Began); err != nil {
-		return "", unavailable(err)
+		return "", tries.Unavailable(err)
 	}
 	return to, nil
-}
-
-func unavailable(err error) error {
-	return &identity.Error{Reason: identity.ReasonUnavailable, Detail: "Logins are not available just now. Try again in a minute.", Err: err, Retry: time.Minute}
 }
 
 // back returns where a provider sends people: each has an address of its own, so that the answer of one
@@ -118,11 +115,11 @@ func (p *peer) address(ctx context.Context, s *Service, state string, a *attempt
 	}
 	challenge := sha256.Sum256([]byte(a.Verifier))
 	q := []Field{
-		{"response_type", "code"}, {"client_id", p.OpenID.ClientID}, {"redirect_uri", s.back(p)}, {"scope", joined(p.OpenID.Scopes)},
+		{"response_type", "code"}, {"client_id", p.OpenID.ClientID}, {"redirect_uri", s.back(p)}, {"scope", strings.Join(p.OpenID.Scopes, " ")},
 		{"state", state}, {"nonce", a.Nonce}, {"code_challenge", base64.RawURLEncoding.EncodeToString(challenge[:])}, {"code_challenge_method", "S256"},
 	}
 	if len(p.OpenID.ACRValues) > 0 {
-		q = append(q, Field{"acr_values", joined(p.OpenID.ACRValues)})
+		q = append(q, Field{"acr_values", strings.Join(p.OpenID.ACRValues, " ")})
 	}
 	if language != "" {
 		q = append(q, Field{"ui_locales", language})
@@ -134,17 +131,6 @@ func (p *peer) address(ctx context.Context, s *Service, state string, a *attempt
 		q = append(q, Field{"max_age", strconv.FormatInt(*a.MaxAge, 10)})
 	}
 	return withQuery(found.Authorize, q)
-}
-
-func joined(all []string) string {
-	var text strings.Builder
-	for i, s := range all {
-		if i > 0 {
-			text.WriteString(" ")
-		}
-		text.WriteString(s)
-	}
-	return text.String()
 }
 
 // withQuery adds parameters to an address.
@@ -201,7 +187,7 @@ func (s *Service) find(ctx context.Context, r Return) (*peer, attempt, []byte, e
 		return p, attempt{}, nil, refuse(ReasonStale, err)
 	}
 	if err != nil {
-		return p, attempt{}, nil, unavailable(err)
+		return p, attempt{}, nil, tries.Unavailable(err)
 	}
 	var a attempt
 	if err := s.c.Vault.OpenJSON(ctx, attemptPlace(key), sealed, &a); err != nil {
@@ -236,7 +222,7 @@ func (s *Service) take(ctx context.Context, r Return) (*peer, attempt, error) {
 		return p, a, refuse(ReasonStale, err)
 	}
 	if err != nil {
-		return p, a, unavailable(err)
+		return p, a, tries.Unavailable(err)
 	}
 	return p, a, nil
 }
@@ -250,7 +236,7 @@ func (s *Service) spend(ctx context.Context, p *peer, once string) error {
 	hash := sha256.Sum256([]byte("upstream " + p.ID + " " + once))
 	first, err := s.c.Spend(ctx, hash, time.Now().Add(spentLife))
 	if err != nil {
-		return unavailable(err)
+		return tries.Unavailable(err)
 	}
 	if !first {
 		return refuse(ReasonStale, errors.New("the code was used before"))

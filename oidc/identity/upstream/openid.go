@@ -34,7 +34,8 @@ type knowledge struct {
 	learned  time.Time // zero: never
 	tried    time.Time // when that failed last
 	keys     []jose.Key
-	keysAt   time.Time
+	keysAt   time.Time // zero: never
+	keysLost time.Time // when that failed last
 }
 
 const (
@@ -68,7 +69,7 @@ func (p *peer) discovered(ctx context.Context) (metadata, error) {
 	switch {
 	case err == nil:
 		if m.Keys != k.metadata.Keys {
-			k.keys, k.keysAt = nil, time.Time{}
+			k.keys, k.keysAt, k.keysLost = nil, time.Time{}, time.Time{}
 		}
 		k.metadata, k.learned, k.tried = m, now, time.Time{}
 	case ctx.Err() != nil: // the person didn't wait
@@ -116,7 +117,8 @@ func Probe(ctx context.Context, p Provider, o Outside) error {
 	return err
 }
 
-// signers returns the provider's keys. If renew is set, it asks for them again, unless it did so just now.
+// signers returns the provider's keys. If renew is set, it asks for them again, unless it did so just now. A provider
+// that doesn't answer rests for a while, and its keys of up to a day ago are good.
 func (p *peer) signers(ctx context.Context, m metadata, renew bool) ([]jose.Key, error) {
 	k := &p.known
 	select {
@@ -126,18 +128,37 @@ func (p *peer) signers(ctx context.Context, m metadata, renew bool) ([]jose.Key,
 		return nil, ctx.Err()
 	}
 	age := time.Since(k.keysAt)
-	if k.keysAt.IsZero() || age >= learnedLife || renew && age >= keysAgain {
-		var raw jsontext.Value
-		if err := p.read(ctx, Question{URL: m.Keys}, &raw); err != nil {
-			return nil, err
-		}
-		keys, err := jose.ParseKeySet(raw, maxKeys)
-		if err != nil {
-			return nil, refuse(ReasonWrong, err)
-		}
-		k.keys, k.keysAt = keys, time.Now()
+	usable := !k.keysAt.IsZero() && age < learnedStale
+	if usable && age < learnedLife && !(renew && age >= keysAgain) {
+		return k.keys, nil
 	}
-	return k.keys, nil
+	err := refuse(ReasonAway, errors.New("its keys could not be read just now"))
+	if time.Since(k.keysLost) >= againAfter {
+		var keys []jose.Key
+		if keys, err = p.readKeys(ctx, m); err == nil {
+			k.keys, k.keysAt = keys, time.Now()
+			return keys, nil
+		}
+		if ctx.Err() == nil { // otherwise the person didn't wait
+			k.keysLost = time.Now()
+		}
+	}
+	if usable {
+		return k.keys, nil
+	}
+	return nil, err
+}
+
+func (p *peer) readKeys(ctx context.Context, m metadata) ([]jose.Key, error) {
+	var raw jsontext.Value
+	if err := p.read(ctx, Question{URL: m.Keys}, &raw); err != nil {
+		return nil, err
+	}
+	keys, err := jose.ParseKeySet(raw, maxKeys)
+	if err != nil {
+		return nil, refuse(ReasonWrong, err)
+	}
+	return keys, nil
 }
 
 // read asks the provider for a JSON object.

@@ -77,11 +77,6 @@ type link struct {
 // linkOf returns what leads from somebody at a provider to their account. Providers' ids have no space.
 func linkOf(x Person) string { return x.Provider + " " + x.Subject }
 
-// ProviderOf returns the id of the provider of a link, or "" if it is none.
-func ProviderOf(x identity.Authenticator) string {
-	return authenticator.ProviderOf(x)
-}
-
 // Arrival is somebody who came back from another provider.
 type Arrival struct {
 	Account identity.Account
@@ -230,9 +225,6 @@ func (s *Service) same(who *identity.Someone, x Person) bool {
 
 var errFull = errors.New("the account has enough links")
 
-// most links of an account.
-const mostLinks = 5
-
 // add links an account by itself.
 func (s *Service) add(ctx context.Context, account string, x Person, requestID string) (a identity.Account, err error) {
 	data, err := json.Marshal(link{Provider: x.Provider})
@@ -244,17 +236,8 @@ func (s *Service) add(ctx context.Context, account string, x Person, requestID s
 			if a.Disabled {
 				return refuse(ReasonClosed, nil)
 			}
-			if a.Phone != "" && a.Phone == x.Phone && a.PhoneProved.IsZero() && a.Proofing.Method == identity.MethodUpstream {
-				a.PhoneSaid = true
-			}
 			others := slices.DeleteFunc(a.Authenticators, func(y identity.Authenticator) bool { return y.Link == linkOf(x) }) // one that is over
-			n := 0
-			for _, y := range others {
-				if y.Factor == string(factor.Upstream) {
-					n++
-				}
-			}
-			if n >= mostLinks {
+			if a.Authenticators = others; authenticator.CheckRoom(a, factor.Upstream) != nil {
 				return errFull
 			}
 			a.Authenticators = append(others, s.authenticator(x, data))
@@ -277,7 +260,7 @@ func (s *Service) authenticator(x Person, data []byte) identity.Authenticator {
 // it is theirs: it is not proved.
 func (s *Service) open(ctx context.Context, x Person, requestID string) (identity.Account, error) {
 	r := identity.Registration{
-		Name: x.Name, Code: x.Code, Phone: x.Phone, RequestID: requestID,
+		Name: x.Name, Code: x.Code, Phone: x.Phone, PhoneSaid: true, RequestID: requestID,
 		Proofing: &identity.Proofing{Level: x.Level.Proofing, Method: identity.MethodUpstream, Source: x.Provider},
 	}
 	account, _, err := s.c.People.Register(ctx, r)

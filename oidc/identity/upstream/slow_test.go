@@ -1,6 +1,8 @@
 package upstream_test
 
 import (
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -70,6 +72,43 @@ func TestKeysChange(t *testing.T) {
 		if n := w.op.count("/keys"); n > 3 {
 			t.Errorf("keys were read %d times", n)
 		}
+	})
+}
+
+// A provider whose keys can't be read rests, and those of up to a day ago are good.
+func TestKeysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.Zhang(t)
+		away := func(q upstream.Question) error {
+			if strings.HasSuffix(q.URL, "/keys") {
+				return errors.New("no route")
+			}
+			return nil
+		}
+		w.op.fails = away
+		for range 3 {
+			_, err := w.login(t)
+			identitytest.IsReason(t, "without keys", err, string(upstream.ReasonAway))
+		}
+		if n := w.op.count("/keys"); n != 1 {
+			t.Errorf("within five seconds keys were asked for %d times", n)
+		}
+		time.Sleep(5 * time.Second)
+		w.op.fails = nil
+		if _, err := w.login(t); err != nil {
+			t.Errorf("after the rest: %v", err)
+		}
+		w.op.fails = away
+		for _, hours := range []time.Duration{2, 21} {
+			time.Sleep(hours * time.Hour)
+			if _, err := w.login(t); err != nil {
+				t.Errorf("%d hours later: %v", hours, err)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		_, err := w.login(t)
+		identitytest.IsReason(t, "after a day", err, string(upstream.ReasonAway))
 	})
 }
 

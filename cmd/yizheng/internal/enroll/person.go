@@ -72,7 +72,7 @@ func (c *personAddCmd) Run(p *command.Process) error {
 	defer in.Close()
 	a, _, err := in.People.Register(p.Ctx, identity.Registration{
 		Name: who.Name, Code: party.Code{Type: who.CodeType, Value: who.Code}, LoginName: who.Login, Phone: who.Phone, Actor: in.Operator,
-		Proofing: &identity.Proofing{Level: c.Level, Method: "in_person", Source: in.Operator, At: time.Now().UTC().Truncate(time.Second)},
+		Proofing: &identity.Proofing{Level: c.Level, Method: identity.MethodCounter, Source: in.Operator, At: time.Now().UTC().Truncate(time.Second)},
 	})
 	if err != nil {
 		return err

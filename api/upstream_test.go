@@ -145,6 +145,27 @@ func TestForeignUpstream(t *testing.T) {
 	says(t, app, "身份验证器")
 }
 
+// A yes to a link is its person's: who logs in on the same page after them is asked anew, and what they agreed to links
+// nothing.
+func TestLinkOfAnother(t *testing.T) {
+	t.Parallel()
+	f := newForeign(t)
+	s := newStage(t, stageConfig{Upstreams: registered(t, f.file())})
+	f.clients["web"] = storage.WebClient("web", "web-secret", s.url+"/login/upstream/foreign")
+	b := s.browser(t)
+	b.Stop = func(u *url.URL) bool { return "http://"+u.Host != s.url && "http://"+u.Host != f.url }
+	login := f.logIn(t, s.clinic.request().open(t, b).Follow("upstream-foreign"))
+	code := login.LogIn(s.alice).Press("submit")
+	shows(t, code, http.StatusOK, "/login/code")
+	b.Get(s.url + "/logout").Press("submit")
+	asked := b.Get(login.URL.String()).LogIn(s.bob)
+	shows(t, asked, http.StatusOK, "/login/link")
+	says(t, asked, "确认关联")
+	asked.Press("skip")
+	again := f.logIn(t, s.clinic.request("prompt", "login").open(t, b).Follow("upstream-foreign"))
+	says(t, again, "尚未与本平台账号关联")
+}
+
 // addApp adds an app that shows codes to somebody's account.
 func (s *stage) addApp(t testing.TB, login string) {
 	t.Helper()

@@ -204,7 +204,7 @@ func changeUpstream(change func(u *waiting.Upstream)) func(k *waiting.Kept) {
 // refused is asked again, with why.
 func link(ctx context.Context, p *Service, a *asking) error {
 	x := unlinked(a)
-	if x == nil || a.Upstream.Agreed != a.login.ID || linkStep(a) != oidc.StepDone {
+	if x == nil || linkStep(a) != oidc.StepDone {
 		return nil
 	}
 	err := p.c.Upstreams.Link(ctx, authenticator.Owner{

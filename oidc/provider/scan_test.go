@@ -105,6 +105,11 @@ func TestScan(t *testing.T) {
 		}
 		s.did(s.confirm(s.phone), s.confirm(s.phone))
 		s.did(s.take(s.pc))
+		for b, lent := range map[*browser]bool{s.pc: true, s.phone: false} {
+			if got := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent"); slices.Contains(got.Scopes, oidc.ScopeOffline) == lent {
+				t.Errorf("lent %t: the login yields %q", lent, got.Scopes)
+			}
+		}
 		pc, phone := s.who(s.pc), s.who(s.phone)
 		if pc.ID == phone.ID || pc.Account != w.zhang.ID || pc.Assurance != 2 || !pc.Relayed || phone.Relayed || !pc.AuthTime.Equal(phone.AuthTime) || pc.Address != "192.0.2.1" {
 			t.Errorf("the computer has %+v, and the phone %+v", pc, phone)
@@ -452,6 +457,37 @@ func TestLentStrength(t *testing.T) {
 		s.pc.Session = cookie
 		if got := s.who(s.pc); got.Strength != 1 || !got.Relayed {
 			t.Errorf("with the same password once more it is %+v", got)
+		}
+	})
+}
+
+// A login with another provider is as old as that says it is, and of any age if it doesn't say: for what asks for
+// a fresh one, and for what it confirms at a computer.
+func TestUpstreamAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := newScanning(t, w, 1, scan.Wish{})
+		for _, tt := range []struct {
+			at    time.Duration // ago; negative: it doesn't say
+			fresh bool
+		}{{time.Minute, true}, {time.Hour, false}, {-1, false}} {
+			proof := factor.Proof{Factor: factor.Upstream, Strength: 1}
+			if tt.at >= 0 {
+				proof.At = time.Now().Add(-tt.at).Unix()
+			}
+			phone := w.browser()
+			phone.Address = s.phone.Address
+			_, cookie, err := w.Start(t.Context(), phone.Browser, w.zhang, oidc.NewHandle(), proof)
+			s.did(err)
+			phone.Session = cookie
+			if step := phone.authorize(t, w.bureau, "max_age", "600"); (step.Kind != oidc.StepLogin) != tt.fresh {
+				t.Errorf("%v ago: max_age leads to %s", tt.at, step.Kind)
+			}
+			s.ask(scan.Wish{Since: time.Now().Add(-10 * time.Minute)})
+			s.did(s.read(phone))
+			if err := s.confirm(phone); (err == nil) != tt.fresh || err != nil && !errors.Is(err, scan.ErrGone) {
+				t.Errorf("%v ago: it confirms, %v", tt.at, err)
+			}
 		}
 	})
 }

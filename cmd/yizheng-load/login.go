@@ -36,10 +36,11 @@ type client struct{ id, secret, redirect string }
 // visit logs somebody in for a scope and returns them, on a connection of their own.
 func (t *target) visit(ctx context.Context, w *wire, caller int, scope string) (*visitor, error) {
 	i := slices.IndexFunc(t.facts.Clients, func(c factsClient) bool { return slices.Contains(c.RedirectURIs, loadRedirect) })
-	if i < 0 || len(t.facts.People) == 0 {
+	people := slices.DeleteFunc(slices.Clone(t.facts.People), func(p person) bool { return p.Login == "" }) // who have no account yet
+	if i < 0 || len(people) == 0 {
 		return nil, errors.New("the facts name no client for load: start the demo with --load-client")
 	}
-	c, who := t.facts.Clients[i], t.facts.People[caller%len(t.facts.People)]
+	c, who := t.facts.Clients[i], people[caller%len(people)]
 	v := &visitor{w: w, client: client{c.ClientID, c.ClientSecret, c.RedirectURIs[0]}, verifier: strings.Repeat("load", 16)}
 	sum := sha256.Sum256([]byte(v.verifier))
 	v.request = "/oauth/authorize?" + url.Values{

@@ -38,10 +38,12 @@ type command struct {
 type demoFacts struct {
 	Issuer  string        `json:"issuer"`
 	Clients []factsClient `json:"clients"`
-	People  []struct {
-		Login    string `json:"login"`
-		Password string `json:"password"`
-	} `json:"people"`
+	People  []person      `json:"people"`
+}
+
+type person struct {
+	Login    string `json:"login"` // empty: they have no account yet
+	Password string `json:"password"`
 }
 
 type factsClient struct {

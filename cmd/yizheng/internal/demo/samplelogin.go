@@ -16,6 +16,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/people"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/jose"
 )
 
@@ -35,6 +37,16 @@ type samplePerson struct {
 	CodeType party.CodeType `json:"code_type"`
 	Code     string         `json:"code"`
 	Phone    string         `json:"phone"`
+	Further  []sampleCode   `json:"further,omitempty"`
+}
+
+// sampleCode is a further code of a person's, which counts from now on.
+type sampleCode struct {
+	CodeType party.CodeType `json:"code_type"`
+	Code     string         `json:"code"`
+	Evidence string         `json:"evidence"`
+	// Instead is the last day of the first code, where this one was given in its place.
+	Instead party.Date `json:"instead,omitzero"`
 }
 
 func (p samplePerson) code() party.Code { return party.Code{Type: p.CodeType, Value: p.Code} }
@@ -72,7 +84,7 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 	}
 	for _, p := range s.people {
 		if p.Login != "" {
-			if err := p.plant(ctx, in.People.Service); err != nil {
+			if err := p.plant(ctx, in.People); err != nil {
 				return texts.Refuse("demo.sample", p.Login, err)
 			}
 		}
@@ -111,12 +123,38 @@ func (i sampleItem) plant(ctx context.Context, r *library.Library, by audit.Acto
 	return err
 }
 
-// plant proofs a person and makes their account, unless an earlier try did.
-func (p samplePerson) plant(ctx context.Context, s *identity.Service) error {
-	_, _, err := s.Register(ctx, identity.Registration{
+// plant proofs a person and makes their account, with all codes, unless an earlier try did.
+func (p samplePerson) plant(ctx context.Context, in *people.People) error {
+	_, _, err := in.Register(ctx, identity.Registration{
 		Name: p.Name, Code: p.code(), LoginName: p.Login, Phone: p.Phone, Password: p.Password, Actor: install.Operator, RequestID: "demo",
 	})
-	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == identity.ReasonAccountExists {
+	if err := unless(err, identity.ReasonAccountExists); err != nil || len(p.Further) == 0 {
+		return err
+	}
+	by := registrar.Caller{Actor: install.Operator, RequestID: "demo", Operator: true}
+	who, err := in.Registrar.Find(ctx, by, p.code())
+	if err != nil {
+		return err
+	}
+	to := registrar.Target{Account: who.Account.ID}
+	for _, f := range p.Further {
+		_, err := in.Registrar.AddCode(ctx, by, to, registrar.NewCode{Code: party.Code{Type: f.CodeType, Value: f.Code}, Evidence: f.Evidence, First: true})
+		if err := unless(err, registrar.ReasonHeld); err != nil {
+			return err
+		}
+		if !f.Instead.IsZero() {
+			_, err = in.Registrar.EndCode(ctx, by, to, p.code(), f.Instead, f.Evidence)
+			if err := unless(err, registrar.ReasonEnded); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unless returns err, or nil if it is a refusal for a reason.
+func unless(err error, reason identity.Reason) error {
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == reason {
 		return nil
 	}
 	return err

@@ -1,6 +1,7 @@
 package licensetest
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func (w *World) IssueRelated(t testing.TB, typ credential.TypeCode, number, day 
 	}
 	out, err := w.Registry.Issue(t.Context(), Issuer, registry.IssueRequest{
 		TypeCode: typ, Number: number, Holders: holders, ValidFrom: party.DateOf(time.Now()), Fields: json.RawMessage(fields),
-	}, number)
+	}, "key-"+rand.Text()) // a duplicate 副本 has the same number
 	if err != nil {
 		t.Fatal(err)
 	}

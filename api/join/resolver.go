@@ -21,8 +21,7 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/acting"
 )
 
 // Config says what a Resolver works with.
@@ -46,12 +45,6 @@ func New(c Config) (*Resolver, error) {
 		c.Turns = limit.NewHolders(runtime.GOMAXPROCS(0))
 	}
 	return &Resolver{c}, nil
-}
-
-// Subject returns a person who is logged in, as the library wants to know them:
-// licenses are found by all codes that they have or had.
-func Subject(p identity.Party, assurance factor.Assurance) offer.Subject {
-	return offer.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
 }
 
 // askerOf is who asks for licenses: the client, while the person is there.
@@ -114,9 +107,9 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 		return nil, err
 	}
 	defer leave()
-	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), find)
+	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}), find)
 	if err != nil {
-		return nil, joinError(err)
+		return nil, askError(err)
 	}
 	return offered{&o}, nil
 }
@@ -135,12 +128,12 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	for _, l := range a.Chosen {
 		c.Chosen = append(c.Chosen, offer.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
-	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance), c)
+	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}), c)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == refusal.ReasonConsentUsed {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
 	}
 	if err != nil {
-		return "", joinError(err)
+		return "", askError(err)
 	}
 	return string(g.ID), nil
 }
@@ -152,8 +145,8 @@ func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail)
 		return "", err
 	}
 	defer leave()
-	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance))
-	return string(id), joinError(err)
+	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}))
+	return string(id), askError(err)
 }
 
 // Deliver implements [oidc.Resolver].

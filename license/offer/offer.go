@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 )
@@ -29,12 +30,19 @@ const (
 	OutcomeUnavailable Outcome = "source_unavailable"
 	OutcomeRefused     Outcome = "refused" // by the holder
 	OutcomeGranted     Outcome = "granted"
+
+	// Outcomes of what somebody else must agree to, or somebody else act for.
+	OutcomeSpouse         Outcome = "spouse_must_agree"         // the spouse hasn't entrusted the person with the item
+	OutcomePrincipal      Outcome = "principal_must_agree"      // the child acted for is 14 or older
+	OutcomeRepresentative Outcome = "representative_must_agree" // the license is the legal representative's, who isn't the one who acts
+	OutcomeOutside        Outcome = "outside_representation"    // the representation doesn't cover these license types
 )
 
 // Offer is what the holder is shown before agreeing.
 type Offer struct {
 	Item      catalog.ServiceItem
 	Materials []OfferedMaterial
+	Proving   *Proving // the license by which the subject acts for another; nil: none
 	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
 }
 
@@ -63,6 +71,32 @@ type OfferedLicense struct {
 	license.License
 	Fields    []string // parts that are asked for, and that it has
 	Sensitive []string // those of them that the holder must agree to separately
+	// Withheld are parts of holders, such as holders/1/code, that are not released with them: another person's, who
+	// didn't agree.
+	Withheld []string
+	// HeldBy is the code among the released holders that the party has whose license it is: one person has several
+	// codes. Nil if the holders aren't released, or it is closed.
+	HeldBy *HolderCode
+	// Closed says that the license is of somebody else who didn't agree, and is released by the item's legal basis
+	// alone: what it says isn't shown, and isn't here.
+	Closed bool
+}
+
+// HolderCode is a code under which a license is held.
+type HolderCode struct {
+	CodeType party.CodeType `json:"code_type"`
+	Code     string         `json:"code"`
+}
+
+// heldBy returns the code, of one of the codes, under which somebody holds a license in a role, whichever that is if
+// it is empty; nil for none.
+func heldBy(hs []credential.Holder, role string, codes []party.Code) *HolderCode {
+	for _, h := range hs {
+		if (role == "" || h.Role == role) && slices.Contains(codes, party.Code{Type: h.CodeType, Value: h.Code}) {
+			return &HolderCode{h.CodeType, h.Code}
+		}
+	}
+	return nil
 }
 
 // ChosenLicense is one license in a consent, and the parts of it that may be read.
@@ -71,6 +105,9 @@ type ChosenLicense struct {
 	License  audit.ID `json:"license"`
 	Version  int      `json:"version"`
 	Fields   []string `json:"fields"`
+	Withheld []string `json:"withheld,omitempty"` // parts below holders that may not be read, such as holders/1/code
+	// HeldBy is that of the OfferedLicense, if the holders may be read.
+	HeldBy *HolderCode `json:"held_by,omitempty"`
 }
 
 // Choose checks what the holder chose against what was offered, and says what became of each material. For each
@@ -98,7 +135,10 @@ func (o *Offer) Choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 			}
 		}
 		outcomes[c.Material] = OutcomeGranted
-		c.Fields = append([]string{}, c.Fields...)
+		c.Fields, c.Withheld, c.HeldBy = append([]string{}, c.Fields...), nil, nil
+		if slices.Contains(c.Fields, catalog.PartHolders) {
+			c.Withheld, c.HeldBy = slices.Clone(offered.Withheld), offered.HeldBy
+		}
 		out = append(out, c)
 	}
 	return out, outcomes, nil

@@ -29,6 +29,7 @@ import (
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
@@ -198,7 +199,7 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 }
 
 // subject is who is logged in, as the registry knows them.
-func subject(who oidc.Session) offer.Subject { return join.Subject(who.Party, who.Assurance) }
+func subject(who oidc.Session) offer.Subject { return join.Subject(who.Party, who.Assurance, nil, acting.Relatives{}) }
 
 const pageSize = 20
 

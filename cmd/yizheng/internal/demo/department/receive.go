@@ -61,6 +61,7 @@ type receivedMaterial struct {
 	License *presented
 	Problem string // why the license could not be taken; for people
 	useCode string
+	heldBy  *holder // its code alone: under which the applicant holds the license
 }
 
 // detail is an authorization detail as it was granted (RFC 9396 section 7).
@@ -69,10 +70,11 @@ type detail struct {
 	Item      string `json:"service_item"`
 	Case      string `json:"case"`
 	Materials []struct {
-		Material string `json:"material"`
-		Outcome  string `json:"outcome"`
-		Reason   string `json:"reason"`
-		UseCode  string `json:"use_code"`
+		Material string  `json:"material"`
+		Outcome  string  `json:"outcome"`
+		Reason   string  `json:"reason"`
+		UseCode  string  `json:"use_code"`
+		HeldBy   *holder `json:"held_by"`
 	} `json:"materials"`
 }
 
@@ -94,7 +96,7 @@ func (s *System) receive(ctx context.Context, tokens *oauth2.Token, caseNumber s
 		}
 		for _, m := range d.Materials {
 			c.Materials = append(c.Materials, receivedMaterial{
-				Material: s.c.Profile.material(m.Material), Outcome: m.Outcome, Reason: m.Reason, useCode: m.UseCode,
+				Material: s.c.Profile.material(m.Material), Outcome: m.Outcome, Reason: m.Reason, useCode: m.UseCode, heldBy: m.HeldBy,
 			})
 		}
 	}
@@ -120,8 +122,8 @@ func (s *System) read(ctx context.Context, c *received, m *receivedMaterial) {
 	if err == nil {
 		l, err = s.verify(ctx, credential, nonce)
 	}
-	if err == nil && !l.holds(c.by.CodeType, c.by.Code) {
-		err = &doubt{"持证人不是登录人", errors.New("the person is not among the holders")}
+	if err == nil && !l.holds(m.heldBy) {
+		err = &doubt{"持证人不是申请人", errors.New("the applicant is not among the holders")}
 	}
 	if err == nil {
 		m.License = l

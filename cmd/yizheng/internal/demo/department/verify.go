@@ -121,8 +121,8 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// holds reports whether somebody is among the license's holders, as far as
-// those are shown.
-func (p *presented) holds(codeType, code string) bool {
-	return len(p.Holders) == 0 || slices.ContainsFunc(p.Holders, func(h holder) bool { return h.CodeType == codeType && h.Code == code })
+// holds reports whether the applicant is among the license's holders, as far as those are shown. The provider says under
+// which code: a person may have several, and another one today than when the license was issued.
+func (p *presented) holds(by *holder) bool {
+	return len(p.Holders) == 0 || by != nil && slices.ContainsFunc(p.Holders, func(h holder) bool { return h.CodeType == by.CodeType && h.Code == by.Code })
 }

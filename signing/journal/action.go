@@ -93,6 +93,8 @@ const (
 	ActionPersonCodeEnd  Action = "person.end_code"
 	ActionPersonClose    Action = "person.close"
 	ActionPersonReopen   Action = "person.reopen"
+	ActionPersonMerge    Action = "person.merge"
+	ActionPersonMerged   Action = "person.merged"
 )
 
 // Of the catalog, licenses and grants.
@@ -214,6 +216,8 @@ var actions = []Known{
 	{ActionPersonCodeEnd, Provider, "account", "A person holds a number of a document no longer."},
 	{ActionPersonClose, Provider, "account", "An account was closed for good: its owner asked for it, or has died."},
 	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
+	{ActionPersonMerge, Provider, "account", "Two records of one person were merged: the account has the numbers of both. The event person.merged of the other account has the same request."},
+	{ActionPersonMerged, Provider, "account", "An account was closed, because its owner has another one, which has their numbers: the event person.merge of that one has the same request."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

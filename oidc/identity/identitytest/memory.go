@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,6 +194,9 @@ func (m *Memory) UpdateAccount(_ context.Context, a identity.AccountRecord) erro
 
 // Changes implements [registrar.Store].
 type Changes struct{ *Memory }
+
+// MergePeople implements [registrar.Store]. Mergers are tested with a database.
+func (m Changes) MergePeople(context.Context, registrar.Merge) error { return errors.ErrUnsupported }
 
 // ChangePerson implements [registrar.Store].
 func (m Changes) ChangePerson(_ context.Context, c registrar.Change) error {

@@ -114,18 +114,18 @@ func New(c Config) (*People, error) {
 	if c.Sources == nil {
 		return p, nil
 	}
-	return p, p.takeIn(&c)
+	return p, p.takeIn(&c, notices)
 }
 
 // takeIn adds what works with other systems' people.
-func (p *People) takeIn(c *Config) (err error) {
+func (p *People) takeIn(c *Config, notices *notice.Notices) (err error) {
 	p.Intake, err = intake.New(intake.Config{
 		Sources: c.Sources, Links: c.Links, People: p.Service, Passwords: p.Passwords, Vault: c.Vault, Journal: c.Journal,
 	})
 	if err != nil {
 		return err
 	}
-	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal})
+	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal, Notices: notices})
 	return err
 }
 

@@ -42,6 +42,7 @@ const (
 	NumberAdded    What = "number_added"
 	NumberEnded    What = "number_ended"
 	Closed         What = "closed"
+	Merged         What = "merged"
 	Reopened       What = "reopened"
 )
 
@@ -137,6 +138,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionPersonCodeEnd: {done: NumberEnded},
 	journal.ActionPersonClose:   {done: Closed},
 	journal.ActionPersonReopen:  {done: Reopened},
+	journal.ActionPersonMerge:   {done: Merged},
+	journal.ActionPersonMerged:  {done: Merged},
 
 	journal.ActionPersonFind: {silent: ofLooking},
 	journal.ActionPersonRead: {silent: ofLooking},

@@ -21,6 +21,8 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/entry"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/identity/upstream"
@@ -220,7 +222,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
+		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores,
 		Upstreams: upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
 	})
 	must(err)
@@ -230,7 +232,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
-		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams,
+		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams, Raises: factor.Assurance(entry.NewRaising(n.people.Entry).Most()),
 		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)

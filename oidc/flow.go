@@ -88,6 +88,7 @@ const (
 	StepSecondFactor StepKind = "second_factor" // somebody is logged in with one factor; ask for another
 	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
 	StepLink         StepKind = "link"          // ask whether to link an account at another provider
+	StepProofing     StepKind = "proofing"      // who is logged in is proofed less well than it takes, and can be here
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )

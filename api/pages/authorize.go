@@ -19,8 +19,10 @@ const (
 	codePath    = "/login/code"
 	accountPath = "/login/account"
 	consentPath = "/consent"
+	proofPath   = "/login/proofing"
 	setupPath   = "/setup"
 
+	RaisePath    = "/security/identity" // where people raise how well they are proofed
 	ForgotPath   = "/forgot"
 	RegisterPath = "/register"
 )
@@ -148,6 +150,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return t.showAccount(v, step)
 	case step.Kind == oidc.StepLink:
 		return t.showLink(v, step)
+	case step.Kind == oidc.StepProofing:
+		return showProofing(v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

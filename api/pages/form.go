@@ -11,6 +11,8 @@ import (
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity/phonecode"
 )
 
 const (
@@ -118,4 +120,14 @@ const (
 // Token returns a form's fields that every form has.
 func (v *Visit) Token(purpose string) web.Form {
 	return web.Form{Action: v.R.URL.RequestURI(), Token: v.Browser.FormToken(purpose)}
+}
+
+// CodeTypes are those of the numbers by which people are proofed online. Others are a counter's.
+var CodeTypes = []string{string(party.Citizen), string(party.HongKongMacaoPermit), string(party.TaiwanPermit), string(party.Passport)}
+
+// AttemptOf is what a visit tells of who asks for a code to a phone, or gives one.
+func AttemptOf(v *Visit, phone string) phonecode.Attempt {
+	return phonecode.Attempt{
+		Phone: phone, Device: v.Browser.Device, Address: v.Browser.Address, Binding: v.Browser.ID.Reveal(), Language: string(v.Lang), RequestID: v.Browser.RequestID,
+	}
 }

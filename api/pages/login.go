@@ -256,6 +256,23 @@ func (t steps) showAccount(v *Visit, step oidc.Step) error {
 	})
 }
 
+// showProofing tells somebody that they are proofed less well than it takes, and leads to where that is changed.
+func showProofing(v *Visit, step oidc.Step) error {
+	_, _, status := problemOf(step.Problem)
+	return v.Show(status, web.Proofing{
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), To: pageURL(RaisePath, step),
+	})
+}
+
+// giveUp takes the form of that page.
+func (t steps) giveUp(v *Visit) error {
+	form, err := v.Form()
+	if err != nil {
+		return err
+	}
+	return t.answer(v, oidc.StepProofing, form, flow.Cancel{})
+}
+
 // sentURL returns the address of the code's page once one was sent: it says from
 // when on another one may be asked for, so that reloading sends nothing.
 func sentURL(step oidc.Step, again time.Duration) string {

@@ -38,11 +38,25 @@ func (v *Visit) LoginURL() string {
 	if v.request == (oidc.Secret{}) {
 		return homePath
 	}
+	return loginPath + requestQuery(v)
+}
+
+// requestQuery names the request that a page belongs to, and its client.
+func requestQuery(v *Visit) string {
 	q := url.Values{"request": {v.request.Reveal()}}
 	if v.client != "" {
 		q.Set("client", v.client)
 	}
-	return loginPath + "?" + q.Encode()
+	return "?" + q.Encode()
+}
+
+// Resumed returns the address at which the request goes on from which a page of ours was opened, or "" if it was opened
+// from none.
+func Resumed(v *Visit) string {
+	if v.request == (oidc.Secret{}) {
+		return ""
+	}
+	return beginPath + requestQuery(v)
 }
 
 // homePath is where somebody logs in for our own pages.
@@ -68,6 +82,8 @@ func (v *Visit) Onward(step oidc.Step, err error) error {
 		return v.Redirect(pageURL(accountPath, step))
 	case oidc.StepLink:
 		return v.Redirect(pageURL(linkPath, step))
+	case oidc.StepProofing:
+		return v.Redirect(pageURL(proofPath, step))
 	case oidc.StepConsent:
 		return v.Redirect(pageURL(consentPath, step))
 	}

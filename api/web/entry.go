@@ -30,3 +30,38 @@ const (
 )
 
 func (Entry) template() string { return "entry" }
+
+// Proofing tells somebody that they are proofed less well than it takes, and leads to where that is changed.
+type Proofing struct {
+	Form
+	Asker *Asker
+	To    string
+}
+
+func (Proofing) template() string { return "proofing" }
+
+// Raise raises how well somebody's account is proofed.
+type Raise struct {
+	Form
+	Step    string // whose form is shown
+	Level   int    // that the account has
+	Masked  string // its phone
+	Wait    int    // seconds until another code may be sent
+	Proved  string // the form carries it
+	Types   []string
+	Name    string // as typed
+	Type    string
+	Code    string // the number, as typed
+	Back    string // where somebody goes who doesn't go on
+	Problem string // key, as of [Entry]
+	Retry   int    // seconds, if the problem is one of waiting
+}
+
+// Steps of a Raise beside EntryCode and EntryPerson.
+const (
+	RaiseBegin   = "begin"
+	RaiseCounter = "counter" // it can't be done online
+	RaiseHighest = "highest" // the account has as much as is to be had online
+)
+
+func (Raise) template() string { return "raise" }

@@ -13,6 +13,7 @@ type Security struct {
 	Method    string // likewise
 	Source    string
 	Proofed   time.Time
+	Raises    bool      // the level can be raised online
 	Password  time.Time // when it was set; zero: there is none
 	Passkeys  []Authenticator
 	Apps      []Authenticator

@@ -338,13 +338,13 @@ var rules = withIdentity(map[string]rule{
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.
 	"api/pages": {
-		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/oauth", "api/problem", "api/views", "api/web", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/flow", "oidc/identity", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session"},
 	},
 	"api/pages/enter": {
-		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password", "oidc/identity/phonecode"},
+		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
 	},
 	"api/views": {
 		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity"},

@@ -56,19 +56,19 @@ var identityRules = map[string]rule{
 	},
 	// Puts them together.
 	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
-	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing/journal"}},
+	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/notice", "signing/journal"}},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},
 	"oidc/identity/tries":     {ours: []string{"oidc/ephemeral", "oidc/identity", "signing/vault"}},
 	"oidc/identity/onetime":   {ours: []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/tries", "signing", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
 	"oidc/identity/phonecode": {ours: []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/device", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/tries", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people"}},
-	"oidc/identity/entry":     {ours: []string{"license/party", "oidc/identity", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/tries", "signing/journal"}, testOurs: []string{"oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"}},
+	"oidc/identity/entry":     {ours: []string{"license/party", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/notice", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/tries", "signing/journal"}, testOurs: []string{"oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"}},
 	"oidc/identity/upstream": {
 		ours:     []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/tries", "signing/jose", "signing/journal", "signing/strictjson", "signing/vault"},
 		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/go-json-experiment/json"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people", "signing/signingtest"},
 	},
 	"oidc/identity/identitytest": {
-		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "oidc/identity/registrar", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
 	},
 }

@@ -43,7 +43,9 @@ func (c *serveCmd) Run(p *command.Process) error {
 	}
 	s, err := serve.Start(p.Ctx, serve.Config{
 		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
-		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed}, Unknown: p.Unknown, Log: log,
+		Outside: install.Outside{
+			Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Proofs: c.ProofingLevel, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed,
+		}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {
 		return err

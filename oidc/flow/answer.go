@@ -153,10 +153,16 @@ func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oid
 	return step, err
 }
 
-// Cancel ends the request: the client gets access_denied.
+// errProofing refuses a request that needs more than the level of who is logged in.
+var errProofing = &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
+
+// Cancel ends the request: the client gets access_denied, or is told that the person isn't proofed well enough.
 type Cancel struct{}
 
 func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if a.sent.At == oidc.StepProofing {
+		return oidc.Step{}, p.settle(ctx, a, p.judge.refusalOf(a, errProofing))
+	}
 	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}

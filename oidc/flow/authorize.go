@@ -40,6 +40,7 @@ type Config struct {
 	Factors     Factors           // as *factor.Service is
 	Phones      Phones            // as *phonecode.Service is; nil: nobody logs in with a phone
 	Scans       *scan.Service     // nil: no phone logs in at a computer
+	Raises      factor.Assurance  // the highest level to which people raise their proofing here; 0: they don't
 	Upstreams   Upstreams         // as *upstream.Service is; nil: nobody logs in with another provider
 	Resolver    oidc.Resolver     // nil: authorization details aren't accepted
 	Journal     *journal.Recorder
@@ -276,6 +277,9 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 		return "", err
 	}
 	kind, refusal := a.loginStep(hinted)
+	if refusal == errProofing && a.need() <= p.c.Raises && !a.Request.Wants(request.PromptNone) {
+		kind, refusal = oidc.StepProofing, nil
+	}
 	if kind == oidc.StepDone {
 		kind = linkStep(a)
 	}
@@ -347,7 +351,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	}
 	switch {
 	case factor.Assurance(l.State.Proofing) < need:
-		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
+		return "", errProofing
 	case need > factor.All().Most():
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "no login here reaches the assurance that is asked for", Reason: "assurance_unreachable"}
 	}

@@ -108,6 +108,7 @@ type ClosingKind string
 const (
 	ClosedDown ClosingKind = "closed"   // 注销
 	Deceased   ClosingKind = "deceased" // the person has died
+	Merged     ClosingKind = "merged"   // the person has another account, to which their numbers lead
 )
 
 // Closing says why an account was closed.

@@ -16,16 +16,15 @@ const (
 	Organization Kind = "organization" // 法人和非法人组织, individual businesses too
 )
 
-// PartyCode is a code by which the state knows a party. Codes change, and a
-// party may hold several at a time; former ones stay.
+// PartyCode is a code by which the state knows a party. Codes change, and a party may hold several; former ones stay.
 type PartyCode struct {
 	party.Code
 	From   party.Date `json:"from,omitzero"`   // zero: not known
 	Until  party.Date `json:"until,omitzero"`  // the last day; zero: still held
 	Source string     `json:"source,omitzero"` // who said so, such as a population register
-	// Evidence says on what it rests that the party holds the code, or holds it no longer, where that was
-	// changed; else empty.
+	// Evidence says on what it rests that the code is held, or no longer, where that was changed; else empty.
 	Evidence string `json:"evidence,omitzero"`
+	Merged   string `json:"merged,omitempty"` // id of the party that had it before both were merged; else empty
 }
 
 // Held reports whether the party holds the code on a day.
@@ -41,7 +40,8 @@ type Party struct {
 	FormerNames []string `json:"former_names,omitempty"` // 曾用名, the latest first
 	// Renamed says on what the present name rests, where it was changed; else empty.
 	Renamed  string      `json:"renamed,omitempty"`
-	Codes    []PartyCode `json:"codes"` // the first is the one that counts today
+	Codes    []PartyCode `json:"codes"`            // the first is the one that counts today
+	Merged   string      `json:"merged,omitempty"` // id of the party that has its codes now: both are one person
 	Created  time.Time   `json:"-"`
 	Updated  time.Time   `json:"-"`
 	Revision int64       `json:"-"` // counts updates, from 1

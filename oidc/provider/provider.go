@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/oidc/keeper"
 	"yizheng.internal/oidc/request"
@@ -46,9 +47,10 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral ephemeral.Store
 	Identity  *identity.Service
-	Factors   flow.Factors   // checks the proofs by which people log in
-	Phones    flow.Phones    // logs people in with their phone; nil: nobody
-	Upstreams flow.Upstreams // logs people in with other providers; nil: nobody
+	Factors   flow.Factors     // checks the proofs by which people log in
+	Phones    flow.Phones      // logs people in with their phone; nil: nobody
+	Raises    factor.Assurance // the highest level to which people raise their proofing here; 0: they don't
+	Upstreams flow.Upstreams   // logs people in with other providers; nil: nobody
 	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: authorization details aren't accepted
 	Networks  scan.Networks // those that the operator has named
@@ -160,7 +162,7 @@ func (c *Config) assemble() *Provider {
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
 		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
-		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Upstreams: c.Upstreams, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
+		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Raises: c.Raises, Upstreams: c.Upstreams, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	p.Logouts = &request.Logouts{Reader: request.New(request.Config{Issuer: c.Issuer, Clients: p.Clients, Tokens: p.Tokens})}
 	if p.Families != nil {

@@ -41,6 +41,10 @@ func (p *Service) Account(ctx context.Context, id string) (AccountState, error) 
 	return p.accounts.Since(ctx, id, fresh.Age)
 }
 
+// Changed has this process read an account's state again, because it has just changed it. Others see the change
+// within 2 seconds.
+func Changed(p *Service, account string) { p.accounts.Drop(account) }
+
 // Party returns a person.
 func (p *Service) Party(ctx context.Context, id string) (identity.Party, error) {
 	n, err := p.c.Identity.Party(ctx, id)

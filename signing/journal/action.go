@@ -58,6 +58,8 @@ const (
 	ActionLoginConfirm   Action = "login.confirm"
 	ActionPhoneProve     Action = "phone.prove"
 	ActionEnter          Action = "account.enter"
+	ActionRaise          Action = "account.raise"
+	ActionNumberClaim    Action = "account.number_claimed"
 	ActionLoginPhone     Action = "login.phone"
 	ActionLoginPerson    Action = "login.person"
 	ActionLoginScan      Action = "login.scan"
@@ -91,6 +93,8 @@ const (
 	ActionPersonCodeEnd  Action = "person.end_code"
 	ActionPersonClose    Action = "person.close"
 	ActionPersonReopen   Action = "person.reopen"
+	ActionPersonMerge    Action = "person.merge"
+	ActionPersonMerged   Action = "person.merged"
 )
 
 // Of the catalog, licenses and grants.
@@ -185,8 +189,10 @@ var actions = []Known{
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
 	{ActionLoginChallenge, Provider, "account", "A password was given; whether it is right is told when a code confirms it."},
 	{ActionLoginConfirm, Provider, "account", "A code confirmed a login, or didn't."},
-	{ActionPhoneProve, Provider, "account", "The code of somebody who registers, or forgot their password, was right, or wasn't."},
+	{ActionPhoneProve, Provider, "account", "The code of somebody who registers, forgot their password, or raises their account, was right, or wasn't."},
 	{ActionEnter, Provider, "account", "Somebody without a login was let in: they registered, or may set another password; refused: not_matched, no_account, disabled, proofing_too_low, phone_not_confirmed, phone_left, phone_kept, account_exists."},
+	{ActionRaise, Provider, "account", "The owner of an account raised how well it is proofed, by name, number and phone; refused: not_matched, proofing_too_low, phone_not_confirmed, name_differs, number_differs, number_held."},
+	{ActionNumberClaim, Provider, "account", "Somebody gave the number of the account's owner to raise another account, which was refused: that account's event has the same request."},
 	{ActionLoginPhone, Provider, "account", "The code of a login by phone was right, or wasn't."},
 	{ActionLoginPerson, Provider, "account", "Somebody with the phone said whose it is, rightly or not."},
 	{ActionScanConfirm, Provider, "account", "Somebody read a computer's code with their phone, and let that computer log in."},
@@ -210,6 +216,8 @@ var actions = []Known{
 	{ActionPersonCodeEnd, Provider, "account", "A person holds a number of a document no longer."},
 	{ActionPersonClose, Provider, "account", "An account was closed for good: its owner asked for it, or has died."},
 	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
+	{ActionPersonMerge, Provider, "account", "Two records of one person were merged: the account has the numbers of both. The event person.merged of the other account has the same request."},
+	{ActionPersonMerged, Provider, "account", "An account was closed, because its owner has another one, which has their numbers: the event person.merge of that one has the same request."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

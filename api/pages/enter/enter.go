@@ -17,7 +17,6 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/password"
-	"yizheng.internal/oidc/identity/phonecode"
 )
 
 // Config says what the pages work with. All of it is required but Entry.
@@ -62,16 +61,13 @@ func (w way) show(v *pages.Visit, status int, view web.Entry) error {
 	view.Form, view.Registers, view.Login = v.Token(w.path), w.registers, v.LoginURL()
 	view.Online = w.c.Entry != nil && (w.registers && w.c.Entry.Registers() || w.c.Entry.Proofs())
 	if view.Step == web.EntryPerson && w.c.Entry.Proofs() {
-		view.Types = codeTypes
+		view.Types = pages.CodeTypes
 	}
 	if view.Number != "" {
 		view.Masked = identity.MaskTyped(view.Number)
 	}
 	return v.Show(status, view)
 }
-
-// codeTypes are those of the numbers with which people are let in online. Others are a counter's.
-var codeTypes = []string{string(party.Citizen), string(party.HongKongMacaoPermit), string(party.TaiwanPermit), string(party.Passport)}
 
 // take takes the form of a step.
 func (w way) take(v *pages.Visit) error {
@@ -108,8 +104,8 @@ func (w way) filled(form url.Values) web.Entry {
 	case "enter":
 		at.Step, at.Proved = web.EntryPerson, form.Get("proved")
 		at.Name, at.Code = strings.TrimSpace(form.Get("name")), strings.TrimSpace(form.Get("number"))
-		if at.Type = form.Get("type"); !slices.Contains(codeTypes, at.Type) {
-			at.Type = codeTypes[0]
+		if at.Type = form.Get("type"); !slices.Contains(pages.CodeTypes, at.Type) {
+			at.Type = pages.CodeTypes[0]
 		}
 	case "set":
 		at.Step, at.Ticket, at.Made = web.EntryPassword, form.Get("ticket"), form.Get("made") != ""
@@ -117,16 +113,9 @@ func (w way) filled(form url.Values) web.Entry {
 	return at
 }
 
-// attempt is what the visit tells of who asks.
-func attempt(v *pages.Visit, phone string) phonecode.Attempt {
-	return phonecode.Attempt{
-		Phone: phone, Device: v.Browser.Device, Address: v.Browser.Address, Binding: v.Browser.ID.Reveal(), Language: string(v.Lang), RequestID: v.Browser.RequestID,
-	}
-}
-
 // send sends a code, and asks for it.
 func (w way) send(v *pages.Visit, at web.Entry, again bool) error {
-	sent, err := w.c.Entry.Send(v.R.Context(), attempt(v, at.Number))
+	sent, err := w.c.Entry.Send(v.R.Context(), pages.AttemptOf(v, at.Number))
 	if err == nil || again {
 		at.Step, at.Wait = web.EntryCode, problem.Seconds(sent.Again)
 	}
@@ -135,9 +124,9 @@ func (w way) send(v *pages.Visit, at web.Entry, again bool) error {
 
 // prove checks the code, and asks who has the phone.
 func (w way) prove(v *pages.Visit, at web.Entry, code string) error {
-	proved, err := w.c.Entry.Prove(v.R.Context(), attempt(v, at.Number), code)
+	proved, err := w.c.Entry.Prove(v.R.Context(), pages.AttemptOf(v, at.Number), code)
 	if err == nil {
-		at = web.Entry{Step: web.EntryPerson, Proved: proved, Type: codeTypes[0]}
+		at = web.Entry{Step: web.EntryPerson, Proved: proved, Type: pages.CodeTypes[0]}
 	}
 	return w.refused(v, at, err)
 }
@@ -152,7 +141,7 @@ func (w way) enter(v *pages.Visit, at web.Entry) error {
 	if w.registers {
 		do = w.c.Entry.Register
 	}
-	in, err := do(v.R.Context(), attempt(v, ""), at.Proved, who)
+	in, err := do(v.R.Context(), pages.AttemptOf(v, ""), at.Proved, who)
 	if err == nil {
 		at = web.Entry{Step: web.EntryPassword, Ticket: in.Ticket, Made: in.New}
 	}

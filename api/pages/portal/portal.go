@@ -31,6 +31,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/upstream"
@@ -50,6 +51,7 @@ type Config struct {
 	Authenticators *authenticator.Service
 	Upstreams      *upstream.Service // nil: there are no other providers
 	Trail          *trail.Service
+	Entry          *entry.Service // nil: nobody raises online how well they are proofed
 	Scans          *scan.Service
 	Clients        *client.Service
 	Offers         *offer.Service
@@ -76,6 +78,7 @@ const (
 	purposeVerify   = "verify"
 	purposePassword = "password"
 	purposeSecurity = "security"
+	purposeRaise    = "raise"
 )
 
 const passwordPath = "/password"
@@ -97,6 +100,7 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("GET "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.passwordPage))
 	handle("POST "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
+	raising{p, entry.NewRaising(p.c.Entry)}.mount(handle)
 	scans{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }

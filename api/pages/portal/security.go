@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/passkey"
 )
@@ -77,7 +78,7 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 	view := web.Security{
 		Form: v.Token(purposeSecurity), Problem: wrong, User: who.Party.Name, LoginName: a.LoginName, Phone: a.MaskedPhone(),
 		Level: a.Proofing.Level, Method: a.Proofing.Method, Source: a.Proofing.Source, Proofed: a.Proofing.At, Password: a.Password.Set,
-		Fresh: changes(freshPage).metBy(who),
+		Fresh: changes(freshPage).metBy(who), Raises: a.Phone != "" && a.Proofing.Level < entry.NewRaising(s.p.c.Entry).Most(),
 	}
 	view.Form.Action = securityPath // also where the page is shown in answer to another's form
 	view.Bare = a.Phone == "" && len(a.Authenticators) == 0

@@ -19,6 +19,11 @@ func (x *People) changeEndpoints() []call.Endpoint {
 	match := []openapi.Parameter{{Name: call.IfMatch, Kind: "string", Required: true,
 		Text: "The ETag of the person as you read them, in its quotes. If they were changed since, by whomever, the answer is 412 `revision_mismatch`, and nothing is done."}}
 	return []call.Endpoint{
+		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/merge", ID: "merge-people", Tag: "People", Summary: "Merge two people who are one",
+			Text: "Each is named by an exact number. The one to keep gets the other's numbers and former names; the other's account is closed, and what was logged in to it ends. Both must be of your sources, and no higher proofed than you may proof. " +
+				"Sent again it changes nothing, and gives the kept person with 200. It can't be undone by a request.",
+			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonMerge, Revised: true,
+			In: reflect.TypeFor[MergeRequest](), Most: call.SmallBody, Out: reflect.TypeFor[Person]()}, Serve: x.merge},
 		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/people/{person}/level", ID: "change-level", Tag: "People", Summary: "Change how well a person's identity is proofed",
 			Text:  "Up or down, no higher than the operator allows the person's source and your client, and with what it rests on.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionPersonLevel, Headers: match, Revised: true,

@@ -94,7 +94,7 @@ type Person struct {
 
 // Closing is why an account is closed.
 type Closing struct {
-	Kind identity.ClosingKind `json:"kind" doc:"注销 closed; deceased: the person has died" enum:"closed,deceased"`
+	Kind identity.ClosingKind `json:"kind" doc:"注销 closed; deceased: the person has died; merged: their other account has the numbers" enum:"closed,deceased,merged"`
 	On   party.Date           `json:"on" doc:"the day of it"`
 }
 

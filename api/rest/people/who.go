@@ -34,9 +34,9 @@ type EndCodeRequest struct {
 
 // CloseRequest closes an account.
 type CloseRequest struct {
-	Kind     identity.ClosingKind `json:"kind" doc:"注销 closed: the person asked for it; deceased: they have died" enum:"closed,deceased"`
-	On       party.Date           `json:"on,omitzero" required:"true" doc:"the day of it, today at the latest"`
-	Evidence string               `json:"evidence" doc:"on what it rests, 1 to 200 characters; kept with the account"`
+	Kind     string     `json:"kind" doc:"注销 closed: the person asked for it; deceased: they have died" enum:"closed,deceased"`
+	On       party.Date `json:"on,omitzero" required:"true" doc:"the day of it, today at the latest"`
+	Evidence string     `json:"evidence" doc:"on what it rests, 1 to 200 characters; kept with the account"`
 }
 
 // reasonOf returns the reason for which something is refused, or nothing.
@@ -146,7 +146,7 @@ func (x *People) closeAccount(c *call.Call) error {
 	if err := c.Decode(&q); err != nil {
 		return err
 	}
-	who, err := x.c.Registrar.Close(c.Context(), by, to, identity.Closing{Kind: q.Kind, On: q.On, Evidence: q.Evidence})
+	who, err := x.c.Registrar.Close(c.Context(), by, to, identity.Closing{Kind: identity.ClosingKind(q.Kind), On: q.On, Evidence: q.Evidence})
 	switch reasonOf(err) {
 	case registrar.ReasonKind:
 		return problem.RefuseAt(http.StatusUnprocessableEntity, "kind_invalid", "The kind is closed or deceased.", "/kind")

@@ -308,13 +308,36 @@ func (s *Service) Remove(ctx context.Context, o Owner, id string) (identity.Acco
 // ReasonSessionOver says that the session ended in which a change was asked for.
 const ReasonSessionOver identity.Reason = "session_over"
 
+// Stands returns an error if the owner's session is over, by the account as it is stored. *Error: session_over.
+func (o *Owner) Stands(a *identity.Account) error {
+	if standing := a.Standing(); standing.Over(o.AuthTime, o.Since) != "" {
+		return &identity.Error{Reason: ReasonSessionOver, Detail: "The session ended meanwhile. Log in again."}
+	}
+	return nil
+}
+
+// IsStrongest returns an error if the owner didn't log in as strongly as the account can now, or at another
+// device. *Error: stronger_login.
+func (o *Owner) IsStrongest(a *identity.Account, now time.Time) error {
+	all := factor.All()
+	switch {
+	case o.Relayed:
+		return &identity.Error{Reason: reasonStronger, Detail: "The login was lent by a phone. Log in at this computer itself first."}
+	case o.Strength < all.Strength(all.Best(*a, now)):
+		return &identity.Error{Reason: reasonStronger, Detail: "The account has something safer to log in with. Log in with that first."}
+	}
+	return nil
+}
+
+const reasonStronger identity.Reason = "stronger_login"
+
 // change changes the owner's account, with its event. It asks the account as it is stored whether
 // the owner's session still stands: what the page knew of it may be some seconds old.
 func (s *Service) change(ctx context.Context, o Owner, action journal.Action, do func(*identity.Account) error) (a identity.Account, err error) {
 	err = s.c.Journal.Change(ctx, identity.Did(o.Account, action, o.Account, o.RequestID, ""), func() (err error) {
 		a, err = s.c.People.Change(ctx, o.Account, func(a *identity.Account) error {
-			if standing := a.Standing(); standing.Over(o.AuthTime, o.Since) != "" {
-				return &identity.Error{Reason: ReasonSessionOver, Detail: "The session ended meanwhile. Log in again."}
+			if err := o.Stands(a); err != nil {
+				return err
 			}
 			return do(a)
 		})
@@ -328,14 +351,12 @@ func (s *Service) change(ctx context.Context, o Owner, action journal.Action, do
 // passkey of its own beside one that can't be, or removes that.
 func (s *Service) changeStrongly(ctx context.Context, o Owner, action journal.Action, do func(*identity.Account) error) (identity.Account, error) {
 	return s.change(ctx, o, action, func(a *identity.Account) error {
-		all, now := factor.All(), time.Now()
-		switch most := all.Strength(all.Best(*a, now)); {
-		case o.Relayed:
-			return &identity.Error{Reason: "stronger_login", Detail: "The login was lent by a phone. Log in at this computer itself first."}
-		case o.Strength < 2 && a.Waits(now):
+		now := time.Now()
+		if !o.Relayed && o.Strength < 2 && a.Waits(now) {
 			return &identity.Error{Reason: identity.ReasonPhoneWaits, Detail: "The phone is new, or the password was recovered with it. Come back a day after that, or log in with a passkey or an app."}
-		case o.Strength < most:
-			return &identity.Error{Reason: "stronger_login", Detail: "The account has something safer to log in with. Log in with that first."}
+		}
+		if err := o.IsStrongest(a, now); err != nil {
+			return err
 		}
 		return do(a)
 	})

@@ -1,5 +1,5 @@
 // Package entry lets people in who can't log in: they register 注册, or forgot their password
-// 忘记密码. Both begin with a code that is sent to a phone. Who somebody is, a proofing adapter decides: the
+// 忘记密码. Who has an account and is logged in raises by the same evidence how well it is proofed 提升实名等级. All begin with a code that is sent to a phone. Who somebody is, a proofing adapter decides: the
 // operator's population register, a carrier, or whoever else is asked about name, number and phone. What
 // can't be decided so is a counter's.
 //
@@ -7,6 +7,7 @@
 package entry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,24 +18,33 @@ import (
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/phonecode"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/tries"
 	"yizheng.internal/signing/journal"
 )
 
-// Config says what a Service works with. All of it is required but Proofer.
+// Config says what a Service works with. All of it is required but Proofer, Most and Changes.
 type Config struct {
 	People  *identity.Service
 	Phones  *phonecode.Service
 	Tickets *password.Tickets
 	Tries   *tries.Counters
 	Notices *notice.Notices
-	Proofer identity.IdentityProofer // nil: nobody recovers, and who registers isn't proofed
+	Proofer identity.IdentityProofer // nil: nobody recovers or is raised, and who registers isn't proofed
+	Most    int                      // the highest level that Proofer confirms; default 2
 	// Unproofed lets people register whose number nobody confirmed as theirs.
 	Unproofed bool
 	// Prove notes that the person of an account has its phone; see [factor.Service].ProvePhone.
 	Prove   func(ctx context.Context, account, phone string) error
-	Journal identity.Journal
+	Changes registrar.Store // nil: nobody raises how well their account is proofed
+	Journal Journal
 	Log     *slog.Logger
+}
+
+// Journal makes and records events; [journal.Recorder] does.
+type Journal interface {
+	identity.Journal
+	Event(ctx context.Context, f journal.Fact) (journal.Event, error)
 }
 
 // Service lets people in. Safe for concurrent use.
@@ -48,6 +58,7 @@ func New(c Config) (*Service, error) {
 	if c.People == nil || c.Phones == nil || c.Tickets == nil || c.Tries == nil || c.Notices == nil || c.Prove == nil || c.Journal == nil || c.Log == nil {
 		return nil, errors.New("letting people in needs People, Phones, Tickets, Tries, Notices, a Journal and a Log")
 	}
+	c.Most = cmp.Or(c.Most, bindsCode)
 	return &Service{c, identity.NewRoster(c.People)}, nil
 }
 
@@ -97,7 +108,8 @@ func (s *Service) Recover(ctx context.Context, a phonecode.Attempt, token string
 	if !s.Proofs() {
 		return Entered{}, notConfirmed("no_proofing")
 	}
-	v, err := s.visitor(ctx, a, token, who)
+	a.Kind = kind
+	v, err := s.visitor(ctx, a, token, who, "")
 	if err != nil {
 		return Entered{}, err
 	}
@@ -119,7 +131,8 @@ func (s *Service) Recover(ctx context.Context, a phonecode.Attempt, token string
 // Somebody who has an account recovers it by the same evidence. *Error: those of Recover, account_exists (the phone is
 // that of an account of somebody of that name, who logs in with it), and phone_kept (it is somebody else's, as far as is known).
 func (s *Service) Register(ctx context.Context, a phonecode.Attempt, token string, who Person) (Entered, error) {
-	v, err := s.visitor(ctx, a, token, who)
+	a.Kind = kind
+	v, err := s.visitor(ctx, a, token, who, "")
 	if err != nil {
 		return Entered{}, err
 	}

@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -18,6 +19,8 @@ type visitor struct {
 	Person
 	attempt  phonecode.Attempt
 	phone    phonecode.Proved
+	owner    string            // the account's id, if somebody raises their own; else empty
+	action   journal.Action    // of events of refusals
 	proofing identity.Proofing // what an adapter said; zero: nobody was asked
 }
 
@@ -27,19 +30,24 @@ const day = 24 * time.Hour
 
 var (
 	ofToken   = tries.Limit{Name: "entry", Most: 5, Window: 15 * time.Minute}
+	ofAccount = tries.Limit{Name: "raise-account", Most: 5, Window: day}
+	ofPerson  = tries.Limit{Name: "raise-person", Most: 20, Window: day}
 	ofPhone   = tries.Limit{Name: "entry-phone", Most: 10, Window: day}
 	ofAddress = tries.Limit{Name: "entry-address", Most: 300, Window: day}
 	ofNetwork = tries.Limit{Name: "entry-network", Most: 900, Window: day}
 )
 
-// visitor reads what somebody says, and counts it before anything is compared.
-func (s *Service) visitor(ctx context.Context, a phonecode.Attempt, token string, who Person) (*visitor, error) {
-	a.Kind = kind
+// visitor reads what somebody says, and counts it before anything is compared. owner is the account's id, if
+// somebody raises their own.
+func (s *Service) visitor(ctx context.Context, a phonecode.Attempt, token string, who Person, owner string) (*visitor, error) {
 	phone, err := s.c.Phones.Proved(ctx, a, token)
 	if err != nil {
 		return nil, err
 	}
-	v := &visitor{Person: who, attempt: a, phone: phone}
+	v := &visitor{Person: who, attempt: a, phone: phone, owner: owner, action: journal.ActionEnter}
+	if owner != "" {
+		v.action = journal.ActionRaise
+	}
 	r := identity.Registration{Name: who.Name, Code: who.Code, NoCode: !s.Proofs(), Proofing: &identity.Proofing{}}
 	if r.NoCode {
 		r.Code = party.Code{}
@@ -48,23 +56,34 @@ func (s *Service) visitor(ctx context.Context, a phonecode.Attempt, token string
 		return nil, err
 	}
 	v.Name, v.Code = r.Name, r.Code
-	now := time.Now()
+	return v, s.count(ctx, v)
+}
+
+// count counts an answer, by all that may be guessed with it.
+func (s *Service) count(ctx context.Context, v *visitor) error {
+	now, person := time.Now(), ""
+	if v.owner != "" { // others' answers don't keep anybody from registering
+		person = string(v.Code.Type) + "." + v.Code.Value
+	}
 	for _, of := range []struct {
 		tries.Limit
 		name string
-	}{{ofToken, phone.ID}, {ofPhone, phone.Phone}, {ofAddress, tries.AddressOf(a.Address)}, {ofNetwork, tries.NetworkOf(a.Address)}} {
+	}{
+		{ofToken, v.phone.ID}, {ofPhone, v.phone.Phone}, {ofAddress, tries.AddressOf(v.attempt.Address)}, {ofNetwork, tries.NetworkOf(v.attempt.Address)},
+		{ofAccount, v.owner}, {ofPerson, person},
+	} {
 		if of.name == "" {
 			continue
 		}
 		c, err := s.c.Tries.Count(ctx, of.Limit, now, of.name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if c.Over() {
-			return nil, tries.TooMany(c)
+			return tries.TooMany(c)
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // confirm asks the adapter.
@@ -127,7 +146,7 @@ func (s *Service) refuse(ctx context.Context, v *visitor, account identity.Accou
 	if e == errAccountExists || e == errPhoneKept {
 		told = e
 	}
-	s.c.Journal.Noted(ctx, identity.Did("", journal.ActionEnter, account.ID, v.attempt.RequestID, reason))
+	s.c.Journal.Noted(ctx, identity.Did(v.owner, v.action, cmp.Or(account.ID, v.owner), v.attempt.RequestID, reason))
 	return told
 }
 

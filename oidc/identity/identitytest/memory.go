@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -187,6 +189,42 @@ func (m *Memory) UpdateAccount(_ context.Context, a identity.AccountRecord) erro
 	}
 	a.Revision++
 	m.Accounts[a.ID] = a
+	return nil
+}
+
+// Changes implements [registrar.Store].
+type Changes struct{ *Memory }
+
+// MergePeople implements [registrar.Store]. Mergers are tested with a database.
+func (m Changes) MergePeople(context.Context, registrar.Merge) error { return errors.ErrUnsupported }
+
+// ChangePerson implements [registrar.Store].
+func (m Changes) ChangePerson(_ context.Context, c registrar.Change) error {
+	defer m.begin("ChangePerson")()
+	for _, other := range m.Accounts {
+		if other.ID != c.Account.ID && leadsTo(other.Logins, c.Account.Logins) {
+			return identity.ErrExists
+		}
+	}
+	for _, other := range m.Parties {
+		if c.Party != nil && other.ID != c.Party.ID && leadsTo(other.Codes, c.Party.Codes) {
+			return identity.ErrExists
+		}
+	}
+	if m.Accounts[c.Account.ID].Revision != c.Account.Revision || c.Party != nil && m.Parties[c.Party.ID].Revision != c.Party.Revision {
+		return identity.ErrConflict
+	}
+	if m.FailRecord != nil {
+		return m.FailRecord
+	}
+	c.Account.Revision++
+	m.Accounts[c.Account.ID] = c.Account
+	if c.Party != nil {
+		p := *c.Party
+		p.Revision++
+		m.Parties[p.ID] = p
+	}
+	m.Facts = append(m.Facts, c.Event)
 	return nil
 }
 

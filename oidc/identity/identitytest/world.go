@@ -204,7 +204,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 		t.Fatal(err)
 	}
 	c := people.Config{
-		Parties: w.Memory, Accounts: w.Memory, Ephemeral: w.Memory, Vault: vault, Sender: w.SMS, Hashing: Cheap, URL: URL,
+		Parties: w.Memory, Accounts: w.Memory, Changes: Changes{w.Memory}, Ephemeral: w.Memory, Vault: vault, Sender: w.SMS, Hashing: Cheap, URL: URL,
 		Journal: journal.NewRecorder(journal.Config{Log: journal.Provider, Store: w.Memory, Reason: identity.ReasonOf}),
 		Proofer: register{"张小䶮": ZhangCode, "李建国": LiCode, "John Smith": GuestCode},
 	}

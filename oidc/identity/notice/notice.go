@@ -40,6 +40,7 @@ const (
 	DeviceCode Kind = "device_code" // it confirms a login on an unknown device, after many tries
 	PhoneCode  Kind = "phone_code"  // it logs in, without a password
 	EntryCode  Kind = "entry_code"  // it registers, or recovers an account
+	RaiseCode  Kind = "raise_code"  // it raises how well the account is proofed
 )
 
 // Kinds of messages that tell people what was done with their account.
@@ -53,6 +54,9 @@ const (
 	RecoveryCodesMade    Kind = "recovery_codes_made"
 	RecoveryCodesRenewed Kind = "recovery_codes_renewed" // in place of others
 	RecoveryCodeUsed     Kind = "recovery_code_used"
+	LevelRaised          Kind = "level_raised"
+	NumberClaimed        Kind = "number_claimed" // to the account that has the number: another one gave it
+	PeopleMerged         Kind = "people_merged"  // two records are one person's
 )
 
 // Code returns the message of a kind with a one-time code that is good for five minutes. It
@@ -79,6 +83,10 @@ var texts = map[Kind][2]string{
 	EntryCode: {
 		"【一证】您正在注册账号或找回密码，验证码 #，5 分钟内有效。请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
 		"[Yizheng] # is your code to register or to set a new password. It is good for 5 minutes. Tell it to nobody; our staff never ask for it. If it isn't you who asks, ignore this message.",
+	},
+	RaiseCode: {
+		"【一证】您正在提升账号的实名等级，验证码 #，5 分钟内有效。请不要告诉任何人，工作人员也不会向您索要。如果不是您在操作，请忽略本短信。",
+		"[Yizheng] # is your code to have your identity checked for your account. It is good for 5 minutes. Tell it to nobody; our staff never ask for it. If it isn't you who asks, ignore this message.",
 	},
 	PasswordChanged: {
 		"【一证】您的账号密码已修改，其他设备上的登录已全部退出。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
@@ -111,6 +119,18 @@ var texts = map[Kind][2]string{
 	RecoveryCodesRenewed: {
 		"【一证】您的账号已重新生成恢复码，以前的恢复码已全部作废，其他设备上的登录已全部退出。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
 		"[Yizheng] New recovery codes were made for your account. Those before are no longer good, and your other devices were logged out. If it wasn't you, log in, remove them under “Account and security” and change your password.",
+	},
+	LevelRaised: {
+		"【一证】您的账号已提升实名等级。如果不是您在操作，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"[Yizheng] Your identity was checked, and your account has a higher level now. If it wasn't you, go to a government service hall with your identity document, or call 12345.",
+	},
+	NumberClaimed: {
+		"【一证】有人用您的姓名和证件号码为另一个账号提升实名等级，未予办理，您的账号没有变化。如果您有两个账号，请携带本人身份证件到就近的政务服务大厅办理；如果不是您在操作，请拨打 12345。",
+		"[Yizheng] Somebody gave your name and ID number to raise the level of another account. It was refused, and nothing changed in your account. If you have two accounts, go to a government service hall with your identity document. If it wasn't you, call 12345.",
+	},
+	PeopleMerged: {
+		"【一证】您在本平台的两份个人信息已由工作人员合并，重复的账号不再使用，以前的登录已退出。如果您对此有疑问，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
+		"[Yizheng] Two records of you were merged by our staff. The second account is no longer used, and was logged out. If this is a mistake, go to a government service hall with your identity document, or call 12345.",
 	},
 	RecoveryCodeUsed: {
 		"【一证】您的账号刚刚使用恢复码通过了登录验证。如果不是您在操作，请登录后在“账号与安全”中删除恢复码，并修改密码。",

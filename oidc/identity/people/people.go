@@ -32,6 +32,7 @@ type Config struct {
 	Sender    notice.Sender            // sends one-time codes; nil: none are sent
 	SMSPerDay int64                    // as [phonecode.Config].PerDay
 	Proofer   identity.IdentityProofer // nil: nobody can be proofed
+	Proofs    int                      // as [entry.Config].Most
 	Unproofed bool                     // as [entry.Config].Unproofed
 	URL       string                   // the public URL, of which passkeys are; empty: there are none
 	Journal   intake.Journal           // required
@@ -39,7 +40,7 @@ type Config struct {
 	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
 	Links     intake.Links             // likewise
 	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
-	Changes   registrar.Store          // likewise
+	Changes   registrar.Store          // likewise; without it nobody raises how well their account is proofed either
 	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
 	Log       *slog.Logger             // default: discards
 }
@@ -113,18 +114,18 @@ func New(c Config) (*People, error) {
 	if c.Sources == nil {
 		return p, nil
 	}
-	return p, p.takeIn(&c)
+	return p, p.takeIn(&c, notices)
 }
 
 // takeIn adds what works with other systems' people.
-func (p *People) takeIn(c *Config) (err error) {
+func (p *People) takeIn(c *Config, notices *notice.Notices) (err error) {
 	p.Intake, err = intake.New(intake.Config{
 		Sources: c.Sources, Links: c.Links, People: p.Service, Passwords: p.Passwords, Vault: c.Vault, Journal: c.Journal,
 	})
 	if err != nil {
 		return err
 	}
-	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal})
+	p.Registrar, err = registrar.New(registrar.Config{Store: c.Changes, People: p.Service, Intake: p.Intake, Journal: c.Journal, Notices: notices})
 	return err
 }
 
@@ -140,7 +141,7 @@ func (p *People) byPhone(c *Config, notices *notice.Notices, log *slog.Logger) (
 	}
 	p.Entry, err = entry.New(entry.Config{
 		People: p.Service, Phones: p.Phones, Tickets: p.Tickets, Tries: counters, Notices: notices,
-		Proofer: c.Proofer, Unproofed: c.Unproofed, Prove: p.Factors.ProvePhone, Journal: c.Journal, Log: log,
+		Proofer: c.Proofer, Most: c.Proofs, Unproofed: c.Unproofed, Prove: p.Factors.ProvePhone, Changes: c.Changes, Journal: c.Journal, Log: log,
 	})
 	return err
 }

@@ -14,6 +14,7 @@ const (
 	ReasonKind    identity.Reason = "kind_invalid"    // it is neither closed nor deceased
 	ReasonOpen    identity.Reason = "person_open"     // the account isn't closed
 	ReasonNotYour identity.Reason = "operator_needed" // operators alone do that
+	ReasonMerged  identity.Reason = "person_merged"   // the account was merged with another one
 )
 
 // Close closes somebody's account 注销, because they asked for it or have died, and says since when and on
@@ -39,13 +40,16 @@ func (s *Service) Close(ctx context.Context, c Caller, to Target, of identity.Cl
 }
 
 // Reopen opens an account again that was closed by mistake. Its owner needs a new password, and their
-// phone. Operators alone do this. *identity.Error: person_unknown, person_open, operator_needed.
+// phone. Operators alone do this. *identity.Error: person_unknown, person_open, person_merged, operator_needed.
 func (s *Service) Reopen(ctx context.Context, c Caller, to Target) (identity.Someone, error) {
 	if !c.Operator {
 		return identity.Someone{}, &identity.Error{Reason: ReasonNotYour, Detail: "an operator opens accounts again"}
 	}
 	return s.change(ctx, c, to, journal.ActionPersonReopen, func(who *identity.Someone) (bool, error) {
-		if who.Account.Closed.Kind == "" {
+		switch who.Account.Closed.Kind {
+		case identity.Merged:
+			return false, &identity.Error{Reason: ReasonMerged, Detail: "the account was merged with another one, which has the numbers: that can't be undone"}
+		case "":
 			return false, &identity.Error{Reason: ReasonOpen, Detail: "the account isn't closed"}
 		}
 		who.Account.Reopen()

@@ -19,6 +19,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/signing/journal"
 )
 
@@ -60,6 +61,12 @@ type Change struct {
 	Event journal.Event
 }
 
+// Merge is what is stored of a merger: all of it, or nothing. Both renewals have a party.
+type Merge struct {
+	Kept, Merged identity.Renewal
+	Events       []journal.Event
+}
+
 // Store keeps changes to people. Every driver passes storagetest/identities.Changes.
 type Store interface {
 	// ChangePerson saves a person's account, and the party if there is one, as
@@ -67,6 +74,11 @@ type Store interface {
 	// event, in one transaction. ErrConflict if one of the two isn't of that revision any more,
 	// ErrExists if a login or a code leads to somebody else: then nothing is stored.
 	ChangePerson(ctx context.Context, c Change) error
+	// MergePeople saves both accounts and both parties of a merger, and appends its events, in one
+	// transaction. What led to the merged one may lead to the kept one then. ErrConflict if one of
+	// the four isn't of that revision any more, ErrExists if a login or a code leads to a third one: then
+	// nothing is stored.
+	MergePeople(ctx context.Context, m Merge) error
 }
 
 // Config says what a Service works with. All is required.
@@ -75,6 +87,7 @@ type Config struct {
 	People  *identity.Service
 	Intake  *intake.Service
 	Journal Journal
+	Notices *notice.Notices // who was merged is told
 }
 
 // Service has the rules of an authority's changes to people. Safe for concurrent use.
@@ -85,8 +98,8 @@ type Service struct {
 
 // New checks c and returns a Service.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.People == nil || c.Intake == nil || c.Journal == nil {
-		return nil, errors.New("a registrar needs a Store, People, Intake and a Journal")
+	if c.Store == nil || c.People == nil || c.Intake == nil || c.Journal == nil || c.Notices == nil {
+		return nil, errors.New("a registrar needs a Store, People, Intake, a Journal and Notices")
 	}
 	return &Service{c, identity.NewRoster(c.People)}, nil
 }

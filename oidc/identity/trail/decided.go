@@ -19,7 +19,9 @@ const (
 	Disabled       What = "disabled"
 	Enabled        What = "enabled"
 	PhoneChanged   What = "phone_changed"
-	Entered        What = "entered"   // the owner was let in without a login
+	Entered        What = "entered"      // the owner was let in without a login
+	LevelRaised    What = "level_raised" // by the owner
+	NumberClaimed  What = "number_claimed"
 	LinkMade       What = "link_made" // with which a password is set
 	PasswordSet    What = "password_set"
 	PasswordChange What = "password_changed"
@@ -40,6 +42,7 @@ const (
 	NumberAdded    What = "number_added"
 	NumberEnded    What = "number_ended"
 	Closed         What = "closed"
+	Merged         What = "merged"
 	Reopened       What = "reopened"
 )
 
@@ -49,6 +52,7 @@ const (
 	TriedCode     What = "tried_code"
 	TriedPhone    What = "tried_phone" // a login by phone
 	TriedEnter    What = "tried_enter" // to register with the phone, or to recover the account
+	TriedRaise    What = "tried_raise" // to raise how well the account is proofed
 	TriedApp      What = "tried_app"
 	TriedRecovery What = "tried_recovery"
 	TriedPasskey  What = "tried_passkey"
@@ -108,6 +112,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionLoginConfirm:   {proves: factor.Password, tried: TriedCode},
 	journal.ActionPhoneProve:     {tried: TriedEnter},
 	journal.ActionEnter:          {done: Entered, tried: TriedEnter},
+	journal.ActionRaise:          {done: LevelRaised, tried: TriedRaise},
+	journal.ActionNumberClaim:    {done: NumberClaimed},
 	journal.ActionLoginPhone:     {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionLoginPerson:    {proves: factor.PhoneCode, tried: TriedPhone},
 	journal.ActionScanConfirm:    {done: ScanConfirmed},
@@ -132,6 +138,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionPersonCodeEnd: {done: NumberEnded},
 	journal.ActionPersonClose:   {done: Closed},
 	journal.ActionPersonReopen:  {done: Reopened},
+	journal.ActionPersonMerge:   {done: Merged},
+	journal.ActionPersonMerged:  {done: Merged},
 
 	journal.ActionPersonFind: {silent: ofLooking},
 	journal.ActionPersonRead: {silent: ofLooking},

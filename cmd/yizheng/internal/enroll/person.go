@@ -27,6 +27,7 @@ type PersonCmd struct {
 	Name           personNameCmd           `cmd:"" help:"Give somebody another name, with the evidence for it. The one before stays as a former name."`
 	Code           personCodeCmd           `cmd:"" help:"Numbers of somebody's documents: add one, end one, with the evidence for it."`
 	Close          personCloseCmd          `cmd:"" help:"Close somebody's account for good, with the evidence for it. What they logged in with is deleted."`
+	Merge          personMergeCmd          `cmd:"" help:"Make two people one, with the evidence for it: one keeps the numbers of both, the other's account is closed. It can't be undone. Without --yes it only shows whom it is about, masked."`
 	Reopen         personReopenCmd         `cmd:"" help:"Open an account again that was closed by mistake. If it was disabled before, it still is."`
 	Phone          personPhoneCmd          `cmd:"" help:"Give somebody another phone, for logging in and for codes; without a number none. Their logins end, and both phones are told."`
 	Authenticators personAuthenticatorsCmd `cmd:"" help:"List somebody's passkeys, apps and recovery codes, or remove what they lost or didn't add themselves."`

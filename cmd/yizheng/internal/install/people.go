@@ -10,6 +10,8 @@ import (
 	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/entry"
+	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/identity/upstream"
@@ -25,6 +27,7 @@ type Outside struct {
 	Sender  notice.Sender
 	PerDay  int64 // login codes a day; see [phonecode.Config]. 0: the default
 	Proofer identity.IdentityProofer
+	Proofs  int // the highest level that Proofer confirms
 	// Unproofed lets people register whose number nobody confirmed as theirs.
 	Unproofed bool
 	// Networks are those that the operator has named, for logins by phone.
@@ -50,7 +53,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	spent := token.AuthenticSpent(stores, in.Keys.Vault().Auth())
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
-		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
+		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Proofs: in.Outside.Proofs, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 		Sources: stores, Links: stores, Changes: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
 		Upstreams: upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: func(ctx context.Context, hash [32]byte, keep time.Time) (bool, error) {
 			err := spent.Spend(ctx, hash, keep)
@@ -69,6 +72,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	if in.People.Phones != nil {
 		c.Phones = in.People.Phones
 	}
+	c.Raises = factor.Assurance(entry.NewRaising(in.People.Entry).Most())
 	if in.People.Upstreams != nil {
 		c.Upstreams = in.People.Upstreams
 	}

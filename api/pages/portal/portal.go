@@ -203,7 +203,9 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 }
 
 // subject is who is logged in, as the registry knows them.
-func subject(who oidc.Session) offer.Subject { return join.Subject(who.Party, who.Assurance, nil, acting.Relatives{}) }
+func subject(who oidc.Session) offer.Subject {
+	return join.Subject(who.Party, who.Assurance, nil, acting.Relatives{})
+}
 
 const pageSize = 20
 

@@ -14,6 +14,8 @@ type serveCmd struct {
 	install.Messaging
 	install.Proofing
 	install.Upstreams
+	install.Certificates
+	serve.CertificateProxy
 	serve.Listening
 	serve.Keeping
 }
@@ -37,7 +39,7 @@ func (c *serveCmd) Run(p *command.Process) error {
 		return err
 	}
 	s, err := serve.Start(p.Ctx, serve.Config{
-		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
+		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping, Certificates: c.Certificates, CertificateProxy: c.CertificateProxy,
 		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed, Upstreams: upstreams}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {

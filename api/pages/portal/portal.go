@@ -30,6 +30,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/upstream"
@@ -47,7 +48,8 @@ type Config struct {
 	Factors        *factor.Service // nil: nobody can log in
 	Identity       *identity.Service
 	Authenticators *authenticator.Service
-	Upstreams      *upstream.Service // nil: there are no other providers
+	Upstreams      *upstream.Service    // nil: there are no other providers
+	Certificates   *certificate.Service // nil: nobody logs in with a certificate
 	Trail          *trail.Service
 	Scans          *scan.Service
 	Clients        *client.Service

@@ -76,7 +76,7 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people", "signing/signingtest"},
 	},
 	"oidc/identity/identitytest": {
-		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
 	},
 }

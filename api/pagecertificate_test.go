@@ -169,7 +169,7 @@ func TestCertificateHeader(t *testing.T) {
 	// try logs in by the connection's certificate, with such headers at the form.
 	try := func(t *testing.T, s *withCA, headers ...string) *apitest.Page {
 		t.Helper()
-		f := s.browser(t).Get(s.url + "/sessions").Follow("by-certificate").Form("submit").With("act", "channel")
+		f := s.browser(t).Get(s.url+"/sessions").Follow("by-certificate").Form("submit").With("act", "channel")
 		r := f.Request()
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Add(headers[i], headers[i+1])

@@ -29,6 +29,7 @@ import (
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
@@ -54,8 +55,9 @@ type Config struct {
 	// without them there are none.
 	Identity       *identity.Service
 	Factors        *factor.Service
-	Phones         bool              // people log in with their phone; see provider.Config
-	Upstreams      *upstream.Service // other providers with which people log in; nil: there are none
+	Phones         bool                 // people log in with their phone; see provider.Config
+	Upstreams      *upstream.Service    // other providers with which people log in; nil: there are none
+	Certificates   *certificate.Service // nil: nobody logs in with a certificate
 	Authenticators *authenticator.Service
 	Tickets        *password.Tickets
 	Entry          *entry.Service // nil: nobody registers or recovers an account online
@@ -78,7 +80,9 @@ type Config struct {
 	// TrustedProxies may name the client's address in X-Forwarded-For, and the
 	// request in X-Request-Id.
 	TrustedProxies []netip.Prefix
-	Limits         Limits
+	// ClientCertificates says which proxy is believed about certificates of connections.
+	ClientCertificates ClientCertificates
+	Limits             Limits
 	// SecurityContact, if set, is whom security.txt names: see [CheckSecurityContact].
 	SecurityContact string
 	Log             *slog.Logger // default: discards
@@ -174,6 +178,7 @@ type Server struct {
 	people      *limit.Rate // of tries to log in
 	askers      *limit.Rate // of authorization requests
 	unnamed     sync.Once   // says that a proxy isn't trusted
+	forged      sync.Once   // says that a certificate's header isn't believed
 	failing     *problem.Log
 	problems    *problem.Writer
 	draining    atomic.Bool
@@ -252,8 +257,8 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Logouts: s.c.Provider.Logouts, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Upstreams: s.c.Upstreams, Tickets: s.c.Tickets,
-		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, People: s.people, Askers: s.askers,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Logouts: s.c.Provider.Logouts, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates, Tickets: s.c.Tickets,
+		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, Certificate: s.certificate, People: s.people, Askers: s.askers,
 		Polls: limit.NewRate(s.c.Limits.PollPerMinute, s.c.Limits.PollBurst), Log: s.c.Log,
 	})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
@@ -80,6 +82,10 @@ type stageConfig struct {
 	Ephemeral func(ephemeral.Store) ephemeral.Store
 	Limits    Limits
 	Upstreams []upstream.Provider
+	// Authorities are CAs whose certificates log in; Channel and Proxies say who is believed about connections.
+	Authorities []certificate.Authority
+	Channel     ClientCertificates
+	Proxies     []netip.Prefix
 }
 
 // People and clients of the stage.
@@ -223,9 +229,13 @@ func (s *stage) open(t testing.TB) *node {
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
 		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores,
-		Upstreams: upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
+		Upstreams:    upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
+		Certificates: certificate.Config{Authorities: c.Authorities, Spend: spendOn(stores), Verifier: verifier},
 	})
 	must(err)
+	if n.people.Certificates != nil {
+		n.people.Certificates.Refresh(t.Context())
+	}
 	var upstreams flow.Upstreams
 	if n.people.Upstreams != nil {
 		upstreams = n.people.Upstreams
@@ -238,7 +248,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Certificates: n.people.Certificates, ClientCertificates: c.Channel, TrustedProxies: c.Proxies, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
 		Limits: c.Limits,
 	})
 	must(err)

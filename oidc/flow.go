@@ -20,6 +20,8 @@ type Browser struct {
 	Address   netip.Addr
 	UserAgent string // as received; whoever stores it cuts it short
 	RequestID string // of the HTTP request, for the events
+	// Certificate is the one with which the browser opened its connection to a proxy that is believed; DER. Empty: none.
+	Certificate string
 }
 
 // ResponseMode is how an authorization response gets to the client.
@@ -121,6 +123,8 @@ type Step struct {
 	Scan      Secret        // for StepLogin: the code that a phone is to read
 	Sent      *factor.Begun // for StepSecondFactor: a code was sent just now
 	Cookies   Cookies       // valid beside an error, too
+
+	Alone factor.Name // for StepLogin: a login with this factor alone is under way
 }
 
 // PhoneLogin is a login with a phone, under way: its page asks for the code that was sent or, if there

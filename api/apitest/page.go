@@ -120,7 +120,7 @@ func (p *Page) formOf(form, n *html.Node) *Form {
 				f.Values.Add(name, attribute(d, "value"))
 			}
 		case "textarea":
-			f.Values.Add(name, "")
+			f.Values.Add(name, textOf(d))
 		case "button":
 			if d == n {
 				f.Values.Add(name, attribute(d, "value"))

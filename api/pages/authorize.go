@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/posted"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/views"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
+	"yizheng.internal/oidc/identity/factor"
 )
 
 // Paths of the login's pages.
@@ -36,7 +38,7 @@ func (t steps) authorization(v *Visit) error {
 	if err := v.TakeTurn(len(v.R.URL.RawQuery)); err != nil {
 		return err
 	}
-	form, err := parseForm(v.R.URL.RawQuery)
+	form, err := posted.Parse(v.R.URL.RawQuery)
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (t steps) authorizationPosted(v *Visit) error {
 	if err := v.TakeTurn(int(size)); err != nil {
 		return err
 	}
-	form, err := readPosted(v.w, v.R, maxForm)
+	form, err := posted.Read(v.w, v.R, maxForm, false)
 	if err != nil {
 		return err
 	}
@@ -140,6 +142,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 	switch {
 	case step.Scan != (oidc.Secret{}):
 		return v.Redirect(scanURL(scanPath, step, step.Scan))
+	case step.Alone == factor.Certificate:
+		return showCertificate(t, v, step, form)
 	case step.Phone != nil:
 		return t.showPhone(v, step, form)
 	case step.Challenge != "":

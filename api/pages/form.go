@@ -1,14 +1,10 @@
 package pages
 
 import (
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"slices"
-	"unicode/utf8"
 
-	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/posted"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
@@ -17,46 +13,12 @@ import (
 
 const (
 	maxForm   = 64 << 10  // bytes of a form's body
-	maxFields = 2000      // fields of a form
 	maxAgreed = 512 << 10 // bytes of a consent's form: it names each part of what is offered
 	MaxPasted = 200 << 10 // bytes of a form's body with a credential in it: with some of it percent-encoded
 )
 
-// readPosted reads a form's body.
-func readPosted(w http.ResponseWriter, r *http.Request, most int64) (url.Values, error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != oauth.FormMedia || r.Header.Get("Content-Encoding") != "" {
-		return nil, problem.Refuse(http.StatusUnsupportedMediaType, "input", "")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if err != nil {
-		return nil, problem.Refuse(http.StatusRequestEntityTooLarge, "input", "")
-	}
-	return parseForm(string(body))
-}
-
-// parseForm reads the fields of a form, or of a query.
-func parseForm(body string) (url.Values, error) {
-	form, err := url.ParseQuery(body)
-	if err != nil {
-		return nil, ErrInput()
-	}
-	n := 0
-	for name, values := range form {
-		if n += len(values); n > maxFields || !utf8.ValidString(name) {
-			return nil, ErrInput()
-		}
-		for _, v := range values {
-			if !utf8.ValidString(v) {
-				return nil, ErrInput()
-			}
-		}
-	}
-	return form, nil
-}
-
 // ErrInput refuses what can't be read.
-func ErrInput() error { return problem.Refuse(http.StatusBadRequest, "input", "") }
+func ErrInput() error { return posted.ErrForm }
 
 // Form reads a form of ours. It refuses forms that come from another site, as far as the
 // browser says so. Only the fields that are lists may come more than once, and no parameter of
@@ -65,27 +27,24 @@ func (v *Visit) Form(lists ...string) (url.Values, error) { return v.FormOf(maxF
 
 // FormOf is Form for a body of at most so many bytes.
 func (v *Visit) FormOf(most int64, lists ...string) (url.Values, error) {
+	return formOf(v, most, false, lists...)
+}
+
+// FormWithFiles is [Visit.Form] for a form that may have files in it: see [posted.Read].
+func FormWithFiles(v *Visit) (url.Values, error) { return formOf(v, maxForm, true) }
+
+func formOf(v *Visit, most int64, files bool, lists ...string) (url.Values, error) {
 	if !v.s.sameOrigin(v.R) {
 		return nil, ErrForm()
 	}
-	form, err := readPosted(v.w, v.R, most)
+	form, err := posted.Read(v.w, v.R, most, files)
 	if err != nil {
 		return nil, err
 	}
-	if repeated(v.R.URL.Query()) || repeated(form, lists...) {
+	if posted.Repeated(v.R.URL.Query()) || posted.Repeated(form, lists...) {
 		return nil, ErrInput()
 	}
 	return form, nil
-}
-
-// repeated reports whether a field comes twice and is no list.
-func repeated(form url.Values, lists ...string) bool {
-	for name, values := range form {
-		if len(values) > 1 && !slices.Contains(lists, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // sameOrigin reports whether a form comes from a page of ours, as far as the browser says. It

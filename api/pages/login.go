@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"yizheng.internal/api/problem"
+	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
 )
 
@@ -29,7 +31,7 @@ func (t steps) logIn(v *Visit) error {
 	case "cancel":
 		answer = flow.Cancel{}
 	case "passkey":
-		answer = flow.Passkey{Answer: form.Get("passkey")}
+		answer = flow.Alone{Factor: factor.Passkey, Answer: form.Get("passkey")}
 	case "send":
 		answer = flow.PhoneNumber{Phone: strings.TrimSpace(form.Get("phone"))}
 	case "resend":
@@ -50,12 +52,16 @@ func (t steps) logIn(v *Visit) error {
 
 // checkCode takes the form of the code's page.
 func (t steps) checkCode(v *Visit) error {
-	form, err := v.Form()
+	form, err := FormWithFiles(v)
 	if err != nil {
 		return err
 	}
 	chosen := factor.Name(form.Get("factor"))
-	var answer flow.Answer = flow.Code{Factor: chosen, Code: form.Get("code")}
+	sent := flow.Code{Factor: chosen, Code: form.Get("code")}
+	if chosen == factor.Certificate {
+		sent.Code = views.CertificateAnswer(form)
+	}
+	var answer flow.Answer = sent
 	switch form.Get("act") {
 	case "cancel":
 		answer = flow.Cancel{}
@@ -115,6 +121,9 @@ func loginProblem(e *identity.Error) (key string, wait, status int) {
 	if e.Reason == identity.ReasonPasskeyRefused || e.Reason == identity.ReasonPasskeyExpired {
 		return string(e.Reason), 0, http.StatusForbidden
 	}
+	if certificate.Told(e.Reason) {
+		return string(e.Reason), 0, http.StatusForbidden
+	}
 	return "login_refused", 0, http.StatusForbidden
 }
 
@@ -129,6 +138,9 @@ func phoneProblem(e *identity.Error) (key string, wait, status int) {
 
 // codeProblem is problemOf for a code that was refused, or couldn't be sent.
 func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
+	if certificate.Told(e.Reason) {
+		return string(e.Reason), 0, http.StatusUnprocessableEntity
+	}
 	switch e.Reason {
 	case identity.ReasonWrongPassword:
 		return string(identity.ReasonCodeWrong), 0, http.StatusUnprocessableEntity
@@ -162,13 +174,16 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 		view.Problem = aboutStep(view.Problem, step.Problem.Refused, form)
 	}
 	var err error
-	if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
+	if view.Passkey, err = flow.Options(v.R.Context(), t.c.Factors, factor.Passkey, step, v.Browser); err != nil {
 		return err
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account, view.Scans = step.Request.Back != "", t.c.Scans != nil && !step.Request.Direct
 	view.Forgot, view.Register = pageURL(ForgotPath, step), pageURL(RegisterPath, step)
 	view.Upstreams, view.Elsewhere = offered(t, v, step), elsewhere(t, v, step)
+	if t.c.Certificates != nil {
+		view.Certificate = pageURL(certificatePath, step)
+	}
 	return v.Show(status, view)
 }
 
@@ -224,11 +239,15 @@ func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
 	}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)
-	if further[0] == factor.Passkey {
-		var err error
-		if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
-			return err
-		}
+	var err error
+	switch further[0] {
+	case factor.Passkey:
+		view.Passkey, err = flow.Options(v.R.Context(), t.c.Factors, factor.Passkey, step, v.Browser)
+	case factor.Certificate:
+		view.Signing, err = signing(t, v, step, form)
+	}
+	if err != nil {
+		return err
 	}
 	if further[0] == factor.PhoneCode {
 		account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)

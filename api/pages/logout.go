@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"yizheng.internal/api/oauth"
+	"yizheng.internal/api/posted"
 	"yizheng.internal/api/views"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
@@ -50,12 +51,12 @@ func (o logouts) begin(v *Visit) error {
 // parameters reads a logout request. Parameters that aren't good count as
 // not there; a body that can't be read is an error.
 func (o logouts) parameters(v *Visit) (oidc.Parameters, *oidc.RequestError, error) {
-	form, err := parseForm(v.R.URL.RawQuery)
+	form, err := posted.Parse(v.R.URL.RawQuery)
 	if v.R.Method == http.MethodPost {
 		if v.R.URL.RawQuery != "" { // or else a parameter could stand in both
 			return nil, nil, ErrInput()
 		}
-		if form, err = readPosted(v.w, v.R, maxForm); err != nil {
+		if form, err = posted.Read(v.w, v.R, maxForm, false); err != nil {
 			return nil, nil, err
 		}
 	}

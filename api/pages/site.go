@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/upstream"
@@ -38,15 +39,19 @@ type Config struct {
 	Scans    *scan.Service
 	// Upstreams are other providers with which people log in; nil: there are none.
 	Upstreams *upstream.Service
-	Tickets   *password.Tickets
-	Web       *web.Pages
-	Views     *views.Views
-	Problems  *problem.Writer
-	Address   func(*http.Request) netip.Addr // of who asks
-	People    *limit.Rate                    // of tries to log in
-	Askers    *limit.Rate                    // of authorization requests
-	Polls     *limit.Rate                    // of questions whether a phone has confirmed
-	Log       *slog.Logger
+	// Certificates are those with which people log in, and Certificate takes what a proxy that is believed says of
+	// the connection's: DER. Nil: nobody logs in with one.
+	Certificates *certificate.Service
+	Certificate  func(*http.Request) string
+	Tickets      *password.Tickets
+	Web          *web.Pages
+	Views        *views.Views
+	Problems     *problem.Writer
+	Address      func(*http.Request) netip.Addr // of who asks
+	People       *limit.Rate                    // of tries to log in
+	Askers       *limit.Rate                    // of authorization requests
+	Polls        *limit.Rate                    // of questions whether a phone has confirmed
+	Log          *slog.Logger
 }
 
 // Site serves pages. Safe for concurrent use.
@@ -69,6 +74,8 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + codePath: t.page(oidc.StepSecondFactor), "POST " + codePath: t.checkCode,
 		"GET " + accountPath: t.page(oidc.StepAccount), "POST " + accountPath: t.chooseAccount,
 		"GET " + linkPath: t.page(oidc.StepLink), "POST " + linkPath: t.link,
+		"GET " + certificatePath:             func(v *Visit) error { return certificatePage(t, v) },
+		"POST " + certificatePath:            func(v *Visit) error { return certificateSent(t, v) },
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
 		"GET " + proofPath: t.page(oidc.StepProofing), "POST " + proofPath: t.giveUp,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,

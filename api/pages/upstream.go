@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"yizheng.internal/api/posted"
 	"yizheng.internal/api/problem"
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/party"
@@ -45,11 +46,11 @@ func (t steps) endUpstream(v *Visit) error {
 	if err := v.TakeTurn(len(v.R.URL.RawQuery)); err != nil {
 		return err
 	}
-	form, err := parseForm(v.R.URL.RawQuery)
+	form, err := posted.Parse(v.R.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	if repeated(form) {
+	if posted.Repeated(form) {
 		return ErrInput()
 	}
 	answer := make(map[string]string, len(form))

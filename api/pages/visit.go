@@ -35,6 +35,9 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request) *Visit {
 		ID: v.secretCookie(browserCookie), Session: v.secretCookie(sessionCookie), Device: v.cookie(deviceCookie),
 		Address: s.c.Address(r), UserAgent: r.UserAgent(), RequestID: problem.RequestID(r.Context()),
 	}
+	if s.c.Certificates != nil {
+		v.Browser.Certificate = s.c.Certificate(r)
+	}
 	q := r.URL.Query()
 	if h := oidc.SecretOf(q.Get("request")); h.IsHandle() {
 		v.request = h

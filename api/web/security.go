@@ -17,12 +17,16 @@ type Security struct {
 	Password  time.Time // when it was set; zero: there is none
 	Passkeys  []Authenticator
 	Apps      []Authenticator
-	Links     []Authenticator // accounts at other providers
-	Recovery  *Authenticator  // nil: there are no codes
-	Bare      bool            // nothing but a password: there is no second factor with which to add one
-	Trail     Trail           // the newest of what happened to the account
-	Fresh     bool            // who sees the page logged in just now, and may change it
-	Problem   string          // key, without "security.problem."
+
+	Certificates     []CertificateShown
+	AddsCertificates bool // some are accepted
+
+	Links    []Authenticator // accounts at other providers
+	Recovery *Authenticator  // nil: there are no codes
+	Bare     bool            // nothing but a password: there is no second factor with which to add one
+	Trail    Trail           // the newest of what happened to the account
+	Fresh    bool            // who sees the page logged in just now, and may change it
+	Problem  string          // key, without "security.problem."
 }
 
 // PersonCode is a number by which the state knows somebody, masked.

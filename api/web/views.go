@@ -45,6 +45,8 @@ type Login struct {
 	// Upstreams are other providers, and Elsewhere what one of them led to; nil: nothing.
 	Upstreams []Upstream
 	Elsewhere *Elsewhere
+
+	Certificate string // the page for a login with a certificate; empty: there is none
 }
 
 // Code asks for a one-time code.
@@ -55,6 +57,7 @@ type Code struct {
 	Factor    string  // which code is asked for: a factor's name, as texts have it
 	Others    []Other // what may be shown instead
 	Passkey   string  // options for the browser, for a passkey
+	Signing   Signing // for a certificate
 	Phone     string  // of a code that is sent: masked
 	Sent      bool
 	Wait      int    // seconds until another one may be sent

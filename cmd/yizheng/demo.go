@@ -22,6 +22,7 @@ type demoCmd struct {
 	DatabaseURL  string   `name:"database-url" hidden:"" help:"An empty database, as of serve." placeholder:"URL"`
 	RedisURL     string   `name:"redis-url" hidden:"" help:"As of serve." placeholder:"URL"`
 	TrustedProxy []string `hidden:"" help:"As of serve." placeholder:"CIDR"`
+	Certificates string   `hidden:"" help:"As of serve." placeholder:"FILE"`
 	LoadClient   bool     `hidden:"" help:"Register a client for yizheng-load."`
 }
 

@@ -33,9 +33,9 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/factor", "oidc/identity/identitytest", "oidc/identity/people"},
 	},
 	"oidc/identity/factor": {
-		ours:       []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
+		ours:       []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/certificate", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
 		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
-		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people"},
+		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/certificate/certificatetest", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people", "signing/jose", "signing/sm2"},
 		testOthers: []string{"github.com/pquerna/otp"},
 	},
 	// The one room that reads what authenticators sign. Of go-webauthn it takes the parser and
@@ -49,13 +49,21 @@ var identityRules = map[string]rule{
 	"oidc/identity/passkey/passkeytest": {
 		others: []string{"github.com/fxamacker/cbor/v2"},
 	},
+	// The one room that reads people's certificates. It knows nothing of logins.
+	"oidc/identity/certificate": {
+		ours:     []string{"license/party", "oidc/identity", "signing", "signing/jose", "signing/pki", "signing/sm2", "signing/strictjson", "signing/vault"},
+		others:   []string{"github.com/emmansun/gmsm/sm3", "github.com/emmansun/gmsm/smx509", "github.com/go-json-experiment/json"},
+		testOurs: []string{"oidc/identity/certificate/certificatetest", "oidc/identity/identitytest", "signing/signingtest"},
+	},
+	// For tests alone: CAs and people's keys, by OpenSSL.
+	"oidc/identity/certificate/certificatetest": {ours: []string{"signing/signingtest"}},
 	"oidc/identity/authenticator": {
-		ours:     []string{"license/party", "oidc/identity", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey", "signing/journal", "signing/vault"},
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/certificate", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey", "signing/journal", "signing/vault"},
 		others:   []string{"github.com/go-json-experiment/json"},
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
+	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
 	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/notice", "signing/journal"}},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},
 	"oidc/identity/tries":     {ours: []string{"oidc/ephemeral", "oidc/identity", "signing/vault"}},
@@ -68,7 +76,7 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/people", "signing/signingtest"},
 	},
 	"oidc/identity/identitytest": {
-		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "oidc/identity/registrar", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
+		ours:   []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/notice", "oidc/identity/passkey/passkeytest", "oidc/identity/password", "oidc/identity/people", "oidc/identity/phonecode", "oidc/identity/registrar", "signing", "signing/installation", "signing/journal", "signing/keystore", "signing/vault"},
 		others: []string{"github.com/pquerna/otp", "github.com/pquerna/otp/totp"},
 	},
 }

@@ -15,6 +15,8 @@ type serveCmd struct {
 	install.Proofing
 	install.Upstreams
 	install.Proving
+	install.Certificates
+	serve.CertificateProxy
 	serve.Listening
 	serve.Keeping
 }
@@ -42,7 +44,7 @@ func (c *serveCmd) Run(p *command.Process) error {
 		return err
 	}
 	s, err := serve.Start(p.Ctx, serve.Config{
-		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
+		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping, Certificates: c.Certificates, CertificateProxy: c.CertificateProxy,
 		Outside: install.Outside{
 			Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Proofs: c.ProofingLevel, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed,
 		}, Unknown: p.Unknown, Log: log,

@@ -40,7 +40,7 @@ type Answer interface {
 
 func (Password) tries() bool     { return true }
 func (Confirmation) tries() bool { return true }
-func (Passkey) tries() bool      { return true }
+func (Alone) tries() bool        { return true }
 func (Code) tries() bool         { return true }
 func (SendCode) tries() bool     { return true }
 func (PhoneNumber) tries() bool  { return true }
@@ -55,8 +55,8 @@ func (Cancel) tries() bool       { return false }
 // methods say what they refuse.
 type Factors interface {
 	CheckPassword(ctx context.Context, a factor.Attempt) (identity.Account, error)
-	CheckPasskey(ctx context.Context, a factor.PasskeyAttempt) (identity.Account, factor.Proof, error)
-	PasskeyOptions(ctx context.Context, binding string) (string, error)
+	CheckAlone(ctx context.Context, n factor.Name, a factor.AloneAttempt) (identity.Account, factor.Proof, error)
+	AloneOptions(ctx context.Context, n factor.Name, binding string) (string, error)
 	ConfirmLogin(ctx context.Context, challenge, binding, code, requestID string) (identity.Account, error)
 	Begin(ctx context.Context, n factor.Name, l factor.Login) (factor.Begun, error)
 	Finish(ctx context.Context, n factor.Name, l factor.Login, answer string) (factor.Proof, error)
@@ -141,6 +141,8 @@ func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oid
 	step, err := p.present(ctx, a, a.sent.At)
 	step.Again, step.Problem = true, wrong
 	switch answer := a.sent.Answer.(type) {
+	case Alone:
+		step.Alone = answer.Factor
 	case PhoneNumber:
 		if answer.Again {
 			step.Phone = &oidc.PhoneLogin{Number: answer.Phone}
@@ -282,7 +284,7 @@ func (a *asking) chooseSent() {
 func (a *asking) proving() factor.Login {
 	return factor.Login{
 		Account: a.login.About.Account, Binding: a.login.ID, Device: a.browser.Device, Address: a.browser.Address,
-		Language: a.sent.Language(a.Request.UILocales), RequestID: a.browser.RequestID,
+		Language: a.sent.Language(a.Request.UILocales), RequestID: a.browser.RequestID, Certificate: a.browser.Certificate,
 	}
 }
 

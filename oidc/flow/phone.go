@@ -106,7 +106,7 @@ var errNoPhones = &identity.Error{Reason: identity.ReasonCodeExpired, Detail: "N
 // phone returns the attempt of this browser for this request.
 func (a *asking) phone(number string) phonecode.Attempt {
 	return phonecode.Attempt{
-		Phone: number, Device: a.browser.Device, Address: a.browser.Address, Binding: passkeyBinding(a.Handle, a.browser),
+		Phone: number, Device: a.browser.Device, Address: a.browser.Address, Binding: aloneBinding(a.Handle, a.browser),
 		Language: a.sent.Language(a.Request.UILocales), RequestID: a.browser.RequestID,
 	}
 }

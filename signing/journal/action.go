@@ -95,6 +95,8 @@ const (
 	ActionPersonReopen   Action = "person.reopen"
 	ActionPersonMerge    Action = "person.merge"
 	ActionPersonMerged   Action = "person.merged"
+
+	ActionCertificateCheck Action = "certificate.check"
 )
 
 // Of the catalog, licenses and grants.
@@ -183,7 +185,7 @@ var actions = []Known{
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},
-	{ActionFactorAdd, Provider, "account", "An authenticator was added: a passkey, an app, or recovery codes. If these came in place of others, the account's other logins are over."},
+	{ActionFactorAdd, Provider, "account", "An authenticator was added: a passkey, a certificate, an app, or recovery codes. If these came in place of others, the account's other logins are over."},
 	{ActionFactorRename, Provider, "account", "An authenticator has another name."},
 	{ActionFactorRemove, Provider, "account", "An authenticator was removed: the account's other logins are over."},
 	{ActionLogin, Provider, "account", "A password was given; refused: unknown_account, wrong_password, no_password, account_disabled, too_many_tries, account_tries."},
@@ -204,6 +206,7 @@ var actions = []Known{
 	{ActionTOTPCheck, Provider, "account", "A code of an authenticator app was given."},
 	{ActionRecoveryCheck, Provider, "account", "A recovery code was given; a right one is used up."},
 	{ActionPasskeyCheck, Provider, "account", "A passkey was used to log in; refused: passkey_unknown, passkey_wrong, passkey_copied (its sign count went back), passkey_expired, account_disabled, too_many_tries."},
+	{ActionCertificateCheck, Provider, "account", "An SM2 certificate was used to log in; refused: certificate_unknown, certificate_wrong, certificate_stale, certificate_format, certificate_usage, certificate_untrusted, certificate_expired, certificate_revoked, certificate_unlisted (no list of its CA that is new enough), account_disabled, too_many_tries."},
 	{ActionNoticeSend, Provider, "account", "A person was told on their phone what was done with their account, or couldn't be."},
 	{ActionSourcePut, Provider, "source", "A system whose accounts are imported was put in, or changed."},
 	{ActionImportBegin, Provider, "source", "An import of accounts began."},

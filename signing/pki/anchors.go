@@ -95,6 +95,13 @@ func (a *Anchors) holds(c *Certificate) bool {
 	return slices.ContainsFunc(a.certificates, func(anchor *Certificate) bool { return bytes.Equal(anchor.Raw, c.Raw) })
 }
 
+// Reasons of a ChainError that callers tell apart.
+const (
+	ChainExpired = "chain_expired"
+	ChainEarly   = "chain_not_yet_valid"
+	ChainUsage   = "chain_key_usage"
+)
+
 // ChainError says why a chain is not good. Reason is one of: chain_missing,
 // chain_malformed, chain_untrusted, chain_expired, chain_not_yet_valid,
 // chain_key_usage, chain_signature.
@@ -144,9 +151,9 @@ func (a *Anchors) Verify(ctx context.Context, v *jose.Verifier, chain [][]byte, 
 	}
 	switch {
 	case at.Before(known.notBefore):
-		return nil, &ChainError{"chain_not_yet_valid", fmt.Errorf("valid from %s", known.notBefore.Format(time.RFC3339))}
+		return nil, &ChainError{ChainEarly, fmt.Errorf("valid from %s", known.notBefore.Format(time.RFC3339))}
 	case !at.Before(known.notAfter.Add(time.Second)): // the last second is included
-		return nil, &ChainError{"chain_expired", fmt.Errorf("valid until %s", known.notAfter.Format(time.RFC3339))}
+		return nil, &ChainError{ChainExpired, fmt.Errorf("valid until %s", known.notAfter.Format(time.RFC3339))}
 	}
 	return known.leaf, nil
 }
@@ -190,14 +197,14 @@ func (a *Anchors) verify(ctx context.Context, v *jose.Verifier, chain [][]byte) 
 		path = append(path, c)
 	}
 	if err := checkLeaf(path[0]); err != nil {
-		return verifiedChain{}, &ChainError{"chain_key_usage", err}
+		return verifiedChain{}, &ChainError{ChainUsage, err}
 	}
 	for i, c := range path[1:] {
 		if !bytes.Equal(path[i].RawIssuer, c.RawSubject) {
 			return verifiedChain{}, &ChainError{"chain_malformed", errors.New("a certificate is not that of the issuer of the one before it")}
 		}
 		if err := checkCA(c, i); err != nil {
-			return verifiedChain{}, &ChainError{"chain_key_usage", err}
+			return verifiedChain{}, &ChainError{ChainUsage, err}
 		}
 	}
 	for i, c := range path[1:] {
@@ -242,7 +249,7 @@ func (a *Anchors) issuer(ctx context.Context, v *jose.Verifier, c *Certificate, 
 			continue
 		}
 		if err := checkCA(anchor, below); err != nil {
-			return nil, &ChainError{"chain_key_usage", err}
+			return nil, &ChainError{ChainUsage, err}
 		}
 		return anchor, nil
 	}

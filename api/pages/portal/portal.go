@@ -31,6 +31,7 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
@@ -49,7 +50,8 @@ type Config struct {
 	Factors        *factor.Service // nil: nobody can log in
 	Identity       *identity.Service
 	Authenticators *authenticator.Service
-	Upstreams      *upstream.Service // nil: there are no other providers
+	Upstreams      *upstream.Service    // nil: there are no other providers
+	Certificates   *certificate.Service // nil: nobody logs in with a certificate
 	Trail          *trail.Service
 	Entry          *entry.Service // nil: nobody raises online how well they are proofed
 	Scans          *scan.Service

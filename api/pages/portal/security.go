@@ -22,8 +22,10 @@ import (
 const (
 	securityPath = "/security"
 	passkeyPath  = "/security/passkey"
-	appPath      = "/security/app"
-	recoveryPath = "/security/recovery"
+
+	certificatePath = "/security/certificate"
+	appPath         = "/security/app"
+	recoveryPath    = "/security/recovery"
 )
 
 // What changes how somebody logs in is for who logged in just now: whoever finds a computer that
@@ -47,6 +49,8 @@ func (s security) mount(handle func(pattern string, h http.Handler)) {
 	private("GET "+trailPath, needs{least: isLoggedIn, back: securityPath}, s.p.inTurn(s.trailPage))
 	private("GET "+passkeyPath, changes(freshPage), s.passkeyPage)
 	private("POST "+passkeyPath, changes(freshForm), s.addPasskey)
+	private("GET "+certificatePath, changes(freshPage), s.certificatePage)
+	private("POST "+certificatePath, changes(freshForm), s.addCertificate)
 	private("GET "+appPath, changes(freshPage), s.appPage)
 	private("POST "+appPath, changes(freshForm), s.addApp)
 	private("GET "+recoveryPath, changes(freshPage), s.recoveryPage)
@@ -78,7 +82,7 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 	view := web.Security{
 		Form: v.Token(purposeSecurity), Problem: wrong, User: who.Party.Name, LoginName: a.LoginName, Phone: a.MaskedPhone(),
 		Level: a.Proofing.Level, Method: a.Proofing.Method, Source: a.Proofing.Source, Proofed: a.Proofing.At, Password: a.Password.Set,
-		Fresh: changes(freshPage).metBy(who), Raises: a.Phone != "" && a.Proofing.Level < entry.NewRaising(s.p.c.Entry).Most(),
+		Fresh: changes(freshPage).metBy(who), Raises: a.Phone != "" && a.Proofing.Level < entry.NewRaising(s.p.c.Entry).Most(), AddsCertificates: s.p.c.Certificates != nil,
 	}
 	view.Form.Action = securityPath // also where the page is shown in answer to another's form
 	view.Bare = a.Phone == "" && len(a.Authenticators) == 0
@@ -96,6 +100,8 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 				one.Used, one.Away = k.Used, k.BackedUp
 			}
 			view.Passkeys = append(view.Passkeys, one)
+		case factor.Certificate:
+			view.Certificates = append(view.Certificates, s.certificateShown(v, &x, one))
 		case factor.TOTP:
 			view.Apps = append(view.Apps, one)
 		case factor.Upstream:

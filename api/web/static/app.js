@@ -223,6 +223,29 @@
     }).catch(function () {});
   });
 
+  // A department's own bridge to key software, such as an extension of the browser, fills in certificate
+  // and signature: docs/integrating.md says how they talk. Whatever they say, a person presses the button.
+  each("form[data-certificate]", function (form) {
+    var text = form.querySelector("#challenge"), given = "yizheng.certificate.";
+    var ask = function () {
+      window.postMessage({
+        type: given + "challenge", version: 1, use: form.dataset.certificate, challenge: text.value, algorithm: "SM2-SM3", user_id: "1234567812345678"
+      }, location.origin);
+    };
+    text.addEventListener("focus", function () { text.select(); });
+    window.addEventListener("message", function (event) {
+      var said = event.data;
+      if (event.source !== window || event.origin !== location.origin || !said || said.version !== 1) { return; }
+      if (said.type === given + "ask") { ask(); return; }
+      if (said.type !== given + "answer" || said.challenge !== text.value) { return; }
+      ["certificate", "signature"].forEach(function (name) {
+        if (typeof said[name] === "string" && said[name].length <= form.elements[name].maxLength) { form.elements[name].value = said[name]; }
+      });
+      form.querySelector("#submit").focus();
+    });
+    ask();
+  });
+
   // A setup code comes in the fragment, which no server sees.
   each("form[data-ticket]", function (form) {
     var found = /^#(?:ticket=)?([A-Za-z0-9._-]{8,200})$/.exec(location.hash);

@@ -16,6 +16,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/passkey"
@@ -23,15 +24,16 @@ import (
 	"yizheng.internal/signing/vault"
 )
 
-// Config says what a Service works with. All of it is required but Passkeys and Issuer.
+// Config says what a Service works with. All of it is required but Passkeys, Certificates and Issuer.
 type Config struct {
-	People   *identity.Service
-	Factors  *factor.Service
-	Notices  *notice.Notices
-	Vault    *vault.Vault
-	Passkeys *passkey.Service // nil: nobody adds one
-	Journal  identity.Journal
-	Issuer   string // what apps call this service; default: 一证
+	People       *identity.Service
+	Factors      *factor.Service
+	Notices      *notice.Notices
+	Vault        *vault.Vault
+	Passkeys     *passkey.Service     // nil: nobody adds one
+	Certificates *certificate.Service // nil: nobody adds one
+	Journal      identity.Journal
+	Issuer       string // what apps call this service; default: 一证
 }
 
 // Service changes people's authenticators. Its callers have seen that it is the owner who asks, by
@@ -71,6 +73,7 @@ var kinds = map[factor.Name][2]string{
 	factor.TOTP:         {"身份验证器", "authenticator app"},
 	factor.RecoveryCode: {"恢复码", "recovery codes"},
 	factor.Upstream:     {"其他平台账号", "account elsewhere"},
+	factor.Certificate:  {"数字证书", "certificate"},
 }
 
 // kind returns what an authenticator is, for a message.

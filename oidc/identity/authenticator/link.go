@@ -44,6 +44,9 @@ func unlinked(a *identity.Account, removed ...identity.Authenticator) {
 
 // ProviderOf returns the id of the provider of a link, or "" if it is none.
 func ProviderOf(x identity.Authenticator) string {
+	if x.Factor != string(factor.Upstream) {
+		return ""
+	}
 	provider, _, _ := strings.Cut(x.Link, " ")
 	return provider
 }

@@ -102,8 +102,8 @@ func unsupported() error {
 
 // refusedPasskey is what the owner is told of a passkey that can't be added.
 func refusedPasskey(err error) error {
-	err = factor.PasskeyError(err)
-	if identity.ReasonOf(err) == string(factor.ReasonPasskeyWrong) {
+	err = passkey.Refusal(err)
+	if identity.ReasonOf(err) == string(passkey.ReasonWrong) {
 		return &identity.Error{Reason: identity.ReasonPasskeyRefused, Detail: "The passkey can't be added. Try again, or use another device.", Err: err}
 	}
 	return err

@@ -31,8 +31,8 @@ type Proof struct {
 	// Phone is the phone by which the factor reached the person. Empty: the account's phone,
 	// if the factor comes by phone; otherwise none.
 	Phone string
-	// Strength and At are of [Upstream] alone: how strong the login there was, as far as it counts
-	// here, and when it was, in seconds since 1970; 0: when it was told of.
+	// Strength is of [Upstream] and [Certificate]: how strong the login there was, or the certificate's key is, as far
+	// as it counts here. At is of Upstream alone: when that login was, in seconds since 1970; 0: when it was told of.
 	Strength Assurance
 	At       int64
 }
@@ -106,6 +106,9 @@ func (ds Definitions) weigh(p Proof) evidence {
 	if p.Verified {
 		e.strength = max(e.strength, d.Verified)
 	}
+	if p.Factor == Certificate {
+		e.strength = max(e.strength, min(p.Strength, twoFactors))
+	}
 	if p.Relayed {
 		e.strength = min(e.strength, twoFactors)
 	}
@@ -159,11 +162,14 @@ func (ds Definitions) Further(proofs, can []Proof, need Assurance) (names []Name
 // Best returns the strongest proof that an account's owner can give now of each factor that the account has.
 func (ds Definitions) Best(a identity.Account, now time.Time) (can []Proof) {
 	for _, n := range ds.Of(a) {
-		if n == Password {
+		switch d, _ := ds.find(n); {
+		case n == Password:
 			can = append(can, PasswordProof(a, now))
-			continue
+		case d.Best != nil:
+			can = append(can, d.Best(a))
+		default:
+			can = append(can, ds.best(n))
 		}
-		can = append(can, ds.best(n))
 	}
 	return can
 }

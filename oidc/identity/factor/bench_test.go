@@ -87,7 +87,7 @@ func BenchmarkLogin(b *testing.B) {
 			a, from := c.next(b)
 			answer := signed(b, c.AddPasskey(b, a), asked(b, c.World, "browser"))
 			return func() error {
-				_, _, err := c.CheckPasskey(b.Context(), factor.PasskeyAttempt{Answer: answer, Binding: "browser", Address: from, RequestID: "r"})
+				_, _, err := c.CheckAlone(b.Context(), factor.Passkey, factor.AloneAttempt{Answer: answer, Binding: "browser", Address: from, RequestID: "r"})
 				return err
 			}
 		})

@@ -33,6 +33,8 @@ type Definition struct {
 	// Of returns the account's authenticators of this factor; nil: those in the account's
 	// list that have the factor's name.
 	Of func(identity.Account) []identity.Authenticator
+	// Best returns the strongest proof that an account's owner can give; nil: a verified one, if the factor has such.
+	Best func(identity.Account) Proof
 	// Tries has the actions that are tries to prove the factor, with their names in metrics.
 	Tries map[journal.Action]string
 	// Sends is the action of sending something for the proof, and Channel is the name of
@@ -52,6 +54,7 @@ func All() Definitions { return all }
 var all = Definitions{
 	byPassword,
 	byPasskey,
+	byCertificate,
 	byTOTP,
 	byPhone,
 	byRecovery,

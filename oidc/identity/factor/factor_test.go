@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate/certificatetest"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/signing/journal"
@@ -72,9 +73,12 @@ func TestAuthenticators(t *testing.T) {
 // TestBeginAndFinish: every factor that there is can be begun and finished by its name, for an account
 // that is known.
 func TestBeginAndFinish(t *testing.T) {
+	o := newOffice(t, false)
+	k := o.ca.Issue(certificatetest.Wish{At: begin})
 	synctest.Test(t, func(t *testing.T) {
-		w := identitytest.NewWorld(t)
+		w := o.world(t)
 		a := w.Zhang(t)
+		identitytest.IsReason(t, "adding a certificate", add(t, w, a, k), "")
 		app := w.AddApp(t, a)
 		codes := w.MakeCodes(t, a)
 		device, asked := w.AddPasskey(t, a), ""
@@ -88,6 +92,7 @@ func TestBeginAndFinish(t *testing.T) {
 				}
 				return answer
 			},
+			factor.Certificate: func() string { return answerOf(k, asked) },
 			factor.TOTP: func() string {
 				time.Sleep(30 * time.Second) // for another code than the one before
 				return app()
@@ -113,7 +118,7 @@ func TestBeginAndFinish(t *testing.T) {
 			begun, err := w.Begin(t.Context(), d.Name, login)
 			identitytest.IsReason(t, "beginning", err, "")
 			asked = begun.Options
-			if (begun.Phone != "") != d.Phone || (asked != "") != (d.Name == factor.Passkey) {
+			if (begun.Phone != "") != d.Phone || (asked != "") != (d.Name == factor.Passkey || d.Name == factor.Certificate) {
 				t.Errorf("%s begins with %+v", d.Name, begun)
 			}
 			if p, err := w.Finish(t.Context(), d.Name, login, "no such answer"); err == nil || p != (factor.Proof{}) {
@@ -121,7 +126,11 @@ func TestBeginAndFinish(t *testing.T) {
 			}
 			p, err := w.Finish(t.Context(), d.Name, login, answers[d.Name]())
 			identitytest.IsReason(t, "finishing", err, "")
-			if p != (factor.Proof{Factor: d.Name, Verified: d.Verified > 0}) {
+			want := factor.Proof{Factor: d.Name, Verified: d.Verified > 0}
+			if d.Name == factor.Certificate { // a signature, by a key that may be anywhere
+				want = factor.Proof{Factor: d.Name, Strength: 1}
+			}
+			if p != want {
 				t.Errorf("%s proves %v", d.Name, p)
 			}
 			w.FailRecord = errors.New("the disk is full")

@@ -25,7 +25,7 @@ import (
 // asked returns what a login page asks for.
 func asked(t testing.TB, w *identitytest.World, binding string) string {
 	t.Helper()
-	options, err := w.PasskeyOptions(t.Context(), binding)
+	options, err := w.AloneOptions(t.Context(), factor.Passkey, binding)
 	if err != nil || options == "" {
 		t.Fatalf("the page asks for %q, %v", options, err)
 	}
@@ -42,7 +42,7 @@ func signed(t testing.TB, device *passkeytest.Authenticator, options string) str
 }
 
 func logIn(ctx context.Context, w *identitytest.World, binding, answer string) (identity.Account, error) {
-	a, p, err := w.CheckPasskey(ctx, factor.PasskeyAttempt{Answer: answer, Binding: binding, Address: identitytest.Here, RequestID: "r"})
+	a, p, err := w.CheckAlone(ctx, factor.Passkey, factor.AloneAttempt{Answer: answer, Binding: binding, Address: identitytest.Here, RequestID: "r"})
 	if err == nil && p != (factor.Proof{Factor: factor.Passkey, Verified: true}) {
 		err = fmt.Errorf("it proves %v", p)
 	}
@@ -298,7 +298,7 @@ func TestPasskeyAddress(t *testing.T) {
 		answer := signed(t, device, asked(t, w, "b"))
 		_, err := logIn(t.Context(), w, "b", answer)
 		identitytest.IsReason(t, "after a thousand", err, "too_many_tries")
-		_, _, err = w.CheckPasskey(t.Context(), factor.PasskeyAttempt{Answer: answer, Binding: "b", Address: netip.MustParseAddr("192.0.2.77")})
+		_, _, err = w.CheckAlone(t.Context(), factor.Passkey, factor.AloneAttempt{Answer: answer, Binding: "b", Address: netip.MustParseAddr("192.0.2.77")})
 		identitytest.IsReason(t, "from elsewhere", err, "")
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/device"
 	"yizheng.internal/oidc/identity/guessing"
 	"yizheng.internal/oidc/identity/notice"
@@ -40,6 +41,8 @@ type Login struct {
 	Address   netip.Addr
 	Language  string // the language of a message, such as zh-CN or en
 	RequestID string
+	// Certificate is the one with which the browser opened its connection, as a proxy says that is believed; DER.
+	Certificate string
 }
 
 // Begun says what a factor began.
@@ -47,21 +50,22 @@ type Begun struct {
 	Phone string        // the masked phone to which something was sent, for the page; empty: nothing was sent
 	Again time.Duration // how long to wait before the next Begin
 	// Options is what the page asks the browser for, as JSON; see
-	// [passkey.Service].RequestJSON. Empty: nothing.
+	// [passkey.Service].RequestJSON; or the text that a certificate's key signs. Empty: nothing.
 	Options string
 }
 
-// Config says what a Service works with. All fields are needed except Passkeys, Sender and Log.
+// Config says what a Service works with. All fields are needed except Passkeys, Certificates, Sender and Log.
 type Config struct {
-	People    *identity.Service
-	Passwords *password.Hasher
-	Ephemeral ephemeral.Store
-	Vault     *vault.Vault
-	Passkeys  *passkey.Service // nil: nobody logs in with one
-	Sender    notice.Sender    // sends one-time codes; nil: there are none
-	Notices   *notice.Notices
-	Journal   identity.Journal
-	Log       *slog.Logger // default: discards
+	People       *identity.Service
+	Passwords    *password.Hasher
+	Ephemeral    ephemeral.Store
+	Vault        *vault.Vault
+	Passkeys     *passkey.Service     // nil: nobody logs in with one
+	Certificates *certificate.Service // nil: nobody logs in with one
+	Sender       notice.Sender        // sends one-time codes; nil: there are none
+	Notices      *notice.Notices
+	Journal      identity.Journal
+	Log          *slog.Logger // default: discards
 }
 
 // tools has what the factors share.
@@ -84,10 +88,26 @@ func (t *tools) proved(ctx context.Context, l Login, action journal.Action, err 
 	return t.Journal.Record(ctx, f)
 }
 
+// usable returns an account with which somebody may log in; here says that the factor is there at all.
+func (t *tools) usable(ctx context.Context, id string, here bool) (identity.Account, error) {
+	if !here {
+		return identity.Account{}, notHere()
+	}
+	a, err := t.People.Account(ctx, id)
+	if err == nil && a.Disabled {
+		err = refusedLogin()
+	}
+	return a, err
+}
+
+// notHere refuses a factor that isn't configured.
+func notHere() error {
+	return &identity.Error{Reason: identity.ReasonNoSecondFactor, Detail: "Nobody can log in with that here."}
+}
+
 // Service proves factors. Safe for concurrent use.
 type Service struct {
 	passwords *passwords
-	passkeys  *passkeys
 	devices   *device.Devices
 	factors   map[Name]Factor
 }
@@ -103,7 +123,7 @@ func New(c Config) (*Service, error) {
 	counters, devices := tries.New(c.Ephemeral, c.Vault, c.Log), device.New(c.Vault)
 	codes := onetime.New(counters, c.Ephemeral, c.Vault, c.Log)
 	t := &tools{c, counters, guessing.New(counters, devices, c.Sender != nil), codes}
-	s := &Service{passwords: &passwords{t}, passkeys: &passkeys{t}, devices: devices, factors: map[Name]Factor{}}
+	s := &Service{passwords: &passwords{t}, devices: devices, factors: map[Name]Factor{}}
 	for _, d := range All() {
 		if d.prover != nil {
 			s.factors[d.Name] = d.prover(t)

@@ -20,6 +20,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
@@ -147,6 +148,7 @@ type Node struct {
 	Phones         *phonecode.Service // nil without a Sender
 	Entry          *entry.Service     // likewise
 	Authenticators *authenticator.Service
+	Certificates   *certificate.Service // nil without Authorities
 	Hash           *password.Hasher
 	Vault          *vault.Vault
 }
@@ -213,7 +215,7 @@ func (w *World) Open(t testing.TB, change func(*people.Config)) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Node{p.Service, p.Factors, p.Tickets, p.Phones, p.Entry, p.Authenticators, p.Passwords, vault}
+	return &Node{p.Service, p.Factors, p.Tickets, p.Phones, p.Entry, p.Authenticators, p.Certificates, p.Passwords, vault}
 }
 
 // At returns the same world with another node, which has another cost of hashes.

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/authenticator"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
@@ -42,7 +43,9 @@ type Config struct {
 	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
 	Changes   registrar.Store          // likewise; without it nobody raises how well their account is proofed either
 	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
-	Log       *slog.Logger             // default: discards
+	// Certificates has of it Authorities, Fetch, Spend and Verifier; without Authorities nobody logs in with a certificate.
+	Certificates certificate.Config
+	Log          *slog.Logger // default: discards
 }
 
 // People has the rules of who somebody is. Safe for concurrent use.
@@ -54,10 +57,11 @@ type People struct {
 	Authenticators    *authenticator.Service // adds, names and removes them
 	Tickets           *password.Tickets      // lets people set a password
 	Passwords         *password.Hasher
-	Intake            *intake.Service    // takes in accounts of other systems; nil without Sources
-	Registrar         *registrar.Service // authorities' changes to people; nil without Sources
-	Trail             *trail.Service     // tells people what happened to their accounts; nil without Events
-	Upstreams         *upstream.Service  // logs people in with other providers; nil without any
+	Intake            *intake.Service      // takes in accounts of other systems; nil without Sources
+	Registrar         *registrar.Service   // authorities' changes to people; nil without Sources
+	Trail             *trail.Service       // tells people what happened to their accounts; nil without Events
+	Upstreams         *upstream.Service    // logs people in with other providers; nil without any
+	Certificates      *certificate.Service // checks certificates; nil without Authorities. Its Run reads revocation lists
 }
 
 // New checks c and returns People.
@@ -80,16 +84,19 @@ func New(c Config) (*People, error) {
 			return nil, err
 		}
 	}
+	if p.Certificates, err = c.certificates(log); err != nil {
+		return nil, err
+	}
 	notices := notice.New(c.Sender, c.Journal, log)
 	p.Factors, err = factor.New(factor.Config{
-		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Passkeys: passkeys, Sender: c.Sender, Notices: notices,
+		People: p.Service, Passwords: p.Passwords, Ephemeral: c.Ephemeral, Vault: c.Vault, Passkeys: passkeys, Certificates: p.Certificates, Sender: c.Sender, Notices: notices,
 		Journal: c.Journal, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.Authenticators, err = authenticator.New(authenticator.Config{
-		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Passkeys: passkeys, Journal: c.Journal,
+		People: p.Service, Factors: p.Factors, Notices: notices, Vault: c.Vault, Passkeys: passkeys, Certificates: p.Certificates, Journal: c.Journal,
 	})
 	if err != nil {
 		return nil, err
@@ -115,6 +122,16 @@ func New(c Config) (*People, error) {
 		return p, nil
 	}
 	return p, p.takeIn(&c, notices)
+}
+
+// certificates returns what checks them; nil without Authorities.
+func (c *Config) certificates(log *slog.Logger) (*certificate.Service, error) {
+	k := c.Certificates
+	if len(k.Authorities) == 0 {
+		return nil, nil
+	}
+	k.URL, k.Vault, k.Log = c.URL, c.Vault, log
+	return certificate.New(k)
 }
 
 // takeIn adds what works with other systems' people.

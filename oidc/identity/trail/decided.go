@@ -62,6 +62,8 @@ const (
 	TriedChange   What = "tried_change"
 	TriedSet      What = "tried_set"
 	TriedMany     What = "tried_many" // a day of many tries
+
+	TriedCertificate What = "tried_certificate"
 )
 
 // Refused reports whether it is something that was refused.
@@ -131,6 +133,8 @@ var decided = map[journal.Action]decision{
 	journal.ActionConsentKeep:    {byActor: true, done: AccessKept},
 	journal.ActionConsentEnd:     {byActor: true, done: AccessEnded},
 	journal.ActionFamilyEnd:      {byActor: true, done: AccessEnded, ends: true},
+
+	journal.ActionCertificateCheck: {proves: factor.Certificate, tried: TriedCertificate},
 
 	journal.ActionPersonLevel:   {done: LevelChanged},
 	journal.ActionPersonRename:  {done: Renamed},

@@ -103,3 +103,23 @@ func NetworkOf(a netip.Addr) string { return ephemeral.IPv6Network(a, 48) }
 func TooMany(t Tally) *identity.Error {
 	return &identity.Error{Reason: identity.ReasonTooManyTries, Detail: "There were too many tries. Wait a while and try again.", Retry: t.Window}
 }
+
+// CountFrom counts a try by its address and, for IPv6, by its network. *Error: too_many_tries, unavailable.
+func (c *Counters) CountFrom(ctx context.Context, a netip.Addr, ofAddress, ofNetwork Limit, now time.Time) (counted []Tally, err error) {
+	for _, of := range []struct {
+		Limit
+		name string
+	}{{ofAddress, AddressOf(a)}, {ofNetwork, NetworkOf(a)}} {
+		if of.name == "" {
+			continue
+		}
+		t, err := c.Count(ctx, of.Limit, now, of.name)
+		if err != nil {
+			return nil, err
+		}
+		if counted = append(counted, t); t.Over() {
+			return nil, TooMany(t)
+		}
+	}
+	return counted, nil
+}

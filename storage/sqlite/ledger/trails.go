@@ -21,14 +21,14 @@ const (
 	' account.setup_ticket account.set_password account.change_password account.add_authenticator' ||
 	' account.rename_authenticator account.remove_authenticator login.password login.challenge' ||
 	' login.confirm login.phone login.person login.scan login.upstream scan.confirm scan.refuse code.send code.check totp.check recovery_code.check' ||
-	' passkey.check person.level person.rename person.add_code person.end_code person.close' ||
+	' passkey.check certificate.check person.level person.rename person.add_code person.end_code person.close' ||
 	' person.reopen person.merge person.merged account.enter account.raise account.number_claimed session.begin' ||
 	' session.step_up session.end consent.remember consent.end family.end ', ' ' || action || ' ') > 0
 	AND (result = 'ok' OR action IN ('session.end', 'family.end'))`
 	whereTried = `
 	object = ?
 	AND instr(' login.password login.challenge login.confirm login.phone login.person login.scan login.upstream account.enter account.raise phone.prove code.send code.check' ||
-	' totp.check recovery_code.check passkey.check account.set_password account.change_password ', ' ' || action || ' ') > 0
+	' totp.check recovery_code.check passkey.check certificate.check account.set_password account.change_password ', ' ' || action || ' ') > 0
 	AND result NOT IN ('ok', 'begun')`
 )
 

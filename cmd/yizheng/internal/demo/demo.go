@@ -31,6 +31,7 @@ type Config struct {
 	DatabaseURL   string
 	RedisURL      string
 	TrustedProxy  []string
+	Certificates  string
 	LoadClient    bool
 }
 
@@ -45,6 +46,8 @@ func Run(p *command.Process, c Config) (err error) {
 		Ephemeral: install.Ephemeral{RedisURL: c.RedisURL},
 		Listening: serve.Listening{Listen: onLocalhost(c.Listen), AdminListen: c.AdminListen, TrustedProxy: c.TrustedProxy, Network: demoNetworks, LogLevel: c.LogLevel, Migrate: "auto"},
 		Unknown:   p.Unknown,
+
+		Certificates: install.Certificates{Certificates: c.Certificates},
 	}
 	if c.Data == "" {
 		if config.Data, err = os.MkdirTemp("", "yizheng-demo-"); err != nil {

@@ -26,6 +26,7 @@ type Config struct {
 	install.Proofing
 	install.Upstreams
 	install.Proving
+	install.Certificates
 	install.RootStore
 	CheckWithin time.Duration // for reading the database; 0: as long as it takes
 	Unknown     []string      // variables of the environment that no setting has
@@ -89,6 +90,7 @@ func Examine(p *command.Process, c Config) error {
 	e.gateway(p.Ctx)
 	e.proofing(p.Ctx)
 	e.upstreams(p.Ctx)
+	certificates(p.Ctx, e)
 	e.installation(p)
 	failed := false
 	for _, f := range e.findings {

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"yizheng.internal/api/join"
+	"yizheng.internal/api/outbound"
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
@@ -36,6 +38,8 @@ type Outside struct {
 	Upstreams []upstream.Provider
 	// Believed are the license types whose licenses prove who may act for whom.
 	Believed []relation.Believed
+	// Authorities are the CAs with whose certificates people log in.
+	Authorities []certificate.Authority
 }
 
 // OpenEphemeral opens the store for what may be lost: a Redis, or without a URL
@@ -51,17 +55,19 @@ func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient b
 func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
 	spent := token.AuthenticSpent(stores, in.Keys.Vault().Auth())
+	spend := func(ctx context.Context, hash [32]byte, keep time.Time) (first bool, err error) {
+		err = spent.Spend(ctx, hash, keep)
+		if errors.Is(err, token.ErrSpent) {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Proofs: in.Outside.Proofs, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
 		Sources: stores, Links: stores, Changes: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
-		Upstreams: upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: func(ctx context.Context, hash [32]byte, keep time.Time) (bool, error) {
-			err := spent.Spend(ctx, hash, keep)
-			if errors.Is(err, token.ErrSpent) {
-				return false, nil
-			}
-			return err == nil, err
-		}},
+		Upstreams:    upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: spend},
+		Certificates: certificate.Config{Authorities: in.Outside.Authorities, Fetch: outbound.FetchList, Spend: spend, Verifier: in.Verifier},
 	})
 	if err != nil {
 		return err

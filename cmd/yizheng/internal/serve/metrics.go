@@ -163,5 +163,9 @@ func (s *Service) keyGauges() []api.GaugeSet {
 		set("yizheng_keys", "Keys by purpose and state.", func(s *keyState) []api.Sample { return s.number }, "purpose", "state"),
 		set("yizheng_revocation_list_expiry_timestamp_seconds", "Until when the root's published revocation list is good; a root without one isn't here.",
 			func(s *keyState) []api.Sample { return s.listed }, "root"),
+		{
+			Name: "yizheng_login_revocation_list_expiry_timestamp_seconds", Help: "Until when people log in with certificates of a CA, by its revocation list; one without a list isn't here.",
+			Labels: []string{"authority", "issuer"}, Values: s.loginLists,
+		},
 	}
 }

@@ -40,6 +40,9 @@ func (s *Service) Run(ctx context.Context, ready func() error) (err error) {
 	defer s.merge(ctx)()
 	upkeep, stop := context.WithCancel(ctx)
 	go keepSparing(upkeep)
+	if all := s.In.People.Certificates; all != nil {
+		go all.Run(upkeep)
+	}
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)

@@ -29,6 +29,8 @@ type Config struct {
 	install.Ephemeral
 	Listening
 	Keeping
+	CertificateProxy
+	install.Certificates
 	Outside install.Outside
 	Unknown []string // variables of the environment that no setting has, to warn of
 	Log     *slog.Logger
@@ -92,7 +94,7 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	if _, err := c.terms(); err != nil {
 		return err
 	}
-	proxies, err := c.places()
+	proxies, channel, err := c.places()
 	if err != nil {
 		return err
 	}
@@ -136,24 +138,31 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	s.watch = newKeptWatch(s.In.Kept, s.In.DB.Licenses(), s.Log)
 	s.api, err = api.New(api.Config{
 		Issuer: url, Library: s.In.Library, Provider: s.In.Provider, Keyrings: s.In.Keys.Keyrings(),
-		Identity: s.In.People.Service, Factors: s.In.People.Factors, Phones: s.In.People.Phones != nil, Upstreams: s.In.People.Upstreams, Authenticators: s.In.People.Authenticators, Tickets: s.In.People.Tickets, Entry: s.In.People.Entry, Trail: s.In.People.Trail, Registrar: s.In.People.Registrar,
+		Identity: s.In.People.Service, Factors: s.In.People.Factors, Phones: s.In.People.Phones != nil, Upstreams: s.In.People.Upstreams, Certificates: s.In.People.Certificates, Authenticators: s.In.People.Authenticators, Tickets: s.In.People.Tickets, Entry: s.In.People.Entry, Trail: s.In.People.Trail, Registrar: s.In.People.Registrar,
 		Anchors: s.In.Keys.Anchors(), Lists: s.In.DB.Keys(), Verifier: s.In.Verifier, Ready: s.ready, LoginsReady: s.In.Kept.Probe, Refusal: s.seen.Refusal,
 		Kept:           api.KeptState{Condition: s.In.Kept.Condition, Foreign: s.watch.foreign.Load},
 		Gauges:         append(s.gauges(), s.lossGauges()...),
 		GaugeSets:      s.keyGauges(),
 		Activity:       s.activity,
-		TrustedProxies: proxies, SecurityContact: c.SecurityContact,
+		TrustedProxies: proxies, ClientCertificates: channel, SecurityContact: c.SecurityContact,
 		Log: s.Log, Step: s.In.Step,
 	})
 	return err
 }
 
-// places reads what is set of addresses: the networks that have a name, and the proxies.
-func (c *Config) places() (proxies []netip.Prefix, err error) {
+// places reads what is set of addresses: the networks that have a name, and the proxies, with what one says of certificates.
+func (c *Config) places() (proxies []netip.Prefix, channel api.ClientCertificates, err error) {
 	if c.Outside.Networks, err = c.networks(); err != nil {
-		return nil, err
+		return nil, channel, err
 	}
-	return c.proxies()
+	if c.Outside.Authorities, err = c.Authorities(); err != nil {
+		return nil, channel, err
+	}
+	if channel, err = c.channel(len(c.Outside.Authorities) > 0); err != nil {
+		return nil, channel, err
+	}
+	proxies, err = c.proxies()
+	return proxies, channel, err
 }
 
 // remind says what an update left to the operator.

@@ -1,0 +1,9 @@
+package certificate_test
+
+import (
+	"testing"
+
+	"yizheng.internal/oidc/identity/identitytest"
+)
+
+func TestMain(m *testing.M) { identitytest.Main(m) }

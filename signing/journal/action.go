@@ -91,6 +91,12 @@ const (
 	ActionPersonCodeEnd  Action = "person.end_code"
 	ActionPersonClose    Action = "person.close"
 	ActionPersonReopen   Action = "person.reopen"
+	ActionPostPropose    Action = "post.propose"
+	ActionPostApprove    Action = "post.approve"
+	ActionPostAccept     Action = "post.accept"
+	ActionPostAskEnd     Action = "post.ask_end"
+	ActionPostEnd        Action = "post.end"
+	ActionPostVacant     Action = "post.vacant"
 )
 
 // Of the catalog, licenses and grants.
@@ -210,6 +216,12 @@ var actions = []Known{
 	{ActionPersonCodeEnd, Provider, "account", "A person holds a number of a document no longer."},
 	{ActionPersonClose, Provider, "account", "An account was closed for good: its owner asked for it, or has died."},
 	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
+	{ActionPostPropose, Provider, "post, or participant", "Somebody was proposed for a post in a participant; refused, the subject is the participant."},
+	{ActionPostApprove, Provider, "post", "A second operator, or administrator, approved an administrator's post."},
+	{ActionPostAccept, Provider, "post", "Somebody accepted a post."},
+	{ActionPostAskEnd, Provider, "post", "An administrator wants another one dismissed: a second one has to agree."},
+	{ActionPostEnd, Provider, "post", "A post ended: its officer was dismissed, declined it or gave it up, or a proposal was taken back."},
+	{ActionPostVacant, Provider, "participant", "The post of a participant's last administrator ended."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
@@ -25,23 +26,25 @@ import (
 
 // Config says what People work with.
 type Config struct {
-	Parties   identity.Parties
-	Accounts  identity.Accounts
-	Ephemeral ephemeral.Store
-	Vault     *vault.Vault
-	Sender    notice.Sender            // sends one-time codes; nil: none are sent
-	SMSPerDay int64                    // as [phonecode.Config].PerDay
-	Proofer   identity.IdentityProofer // nil: nobody can be proofed
-	Unproofed bool                     // as [entry.Config].Unproofed
-	URL       string                   // the public URL, of which passkeys are; empty: there are none
-	Journal   intake.Journal           // required
-	Hashing   password.Config          // what hashes of passwords cost
-	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
-	Links     intake.Links             // likewise
-	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
-	Changes   registrar.Store          // likewise
-	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
-	Log       *slog.Logger             // default: discards
+	Parties      identity.Parties
+	Accounts     identity.Accounts
+	Ephemeral    ephemeral.Store
+	Vault        *vault.Vault
+	Sender       notice.Sender            // sends one-time codes; nil: none are sent
+	SMSPerDay    int64                    // as [phonecode.Config].PerDay
+	Proofer      identity.IdentityProofer // nil: nobody can be proofed
+	Unproofed    bool                     // as [entry.Config].Unproofed
+	URL          string                   // the public URL, of which passkeys are; empty: there are none
+	Journal      intake.Journal           // required
+	Hashing      password.Config          // what hashes of passwords cost
+	Sources      intake.Sources           // systems whose accounts are taken in; nil: none are
+	Links        intake.Links             // likewise
+	Events       trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
+	Changes      registrar.Store          // likewise
+	Posts        officer.Store            // of participants' officers; nil: there are none
+	Participants identity.Participants    // whose they are; needed with Posts
+	Upstreams    upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
+	Log          *slog.Logger             // default: discards
 }
 
 // People has the rules of who somebody is. Safe for concurrent use.
@@ -55,6 +58,7 @@ type People struct {
 	Passwords         *password.Hasher
 	Intake            *intake.Service    // takes in accounts of other systems; nil without Sources
 	Registrar         *registrar.Service // authorities' changes to people; nil without Sources
+	Officers          *officer.Service   // who has a post where; nil without Posts
 	Trail             *trail.Service     // tells people what happened to their accounts; nil without Events
 	Upstreams         *upstream.Service  // logs people in with other providers; nil without any
 }
@@ -107,6 +111,12 @@ func New(c Config) (*People, error) {
 	}
 	if c.Events != nil {
 		if p.Trail, err = trail.New(trail.Config{Events: c.Events, Log: log}); err != nil {
+			return nil, err
+		}
+	}
+	if c.Posts != nil {
+		p.Officers, err = officer.New(officer.Config{Store: c.Posts, Participants: c.Participants, People: p.Service, Vault: c.Vault, Journal: c.Journal})
+		if err != nil {
 			return nil, err
 		}
 	}

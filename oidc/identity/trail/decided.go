@@ -85,6 +85,7 @@ const (
 	ofAgreeing   = "what was agreed to stands on the page of consents"
 	ofFamily     = "its event names a family of tokens and a client, and no account"
 	ofLooking    = "it changes nothing of the account: operators see who looked"
+	ofPosts      = "posts stand on the page of somebody's own posts"
 	toldBeside   = "the line of what it tells of stands there itself"
 )
 
@@ -132,6 +133,13 @@ var decided = map[journal.Action]decision{
 	journal.ActionPersonCodeEnd: {done: NumberEnded},
 	journal.ActionPersonClose:   {done: Closed},
 	journal.ActionPersonReopen:  {done: Reopened},
+
+	journal.ActionPostPropose: {silent: ofPosts},
+	journal.ActionPostApprove: {silent: ofPosts},
+	journal.ActionPostAccept:  {silent: ofPosts},
+	journal.ActionPostAskEnd:  {silent: ofPosts},
+	journal.ActionPostEnd:     {silent: ofPosts},
+	journal.ActionPostVacant:  {silent: ofPosts},
 
 	journal.ActionPersonFind: {silent: ofLooking},
 	journal.ActionPersonRead: {silent: ofLooking},

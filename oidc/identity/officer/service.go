@@ -30,7 +30,7 @@ const (
 	ReasonCode        identity.Reason = "code_invalid"
 	ReasonStaff       identity.Reason = "staff_number_invalid"
 	ReasonDivision    identity.Reason = "division_invalid"
-	ReasonDates       identity.Reason = "date_invalid"
+	ReasonDates       identity.Reason = "term_invalid"
 	ReasonSelf        identity.Reason = "self_refused"       // nobody appoints, approves or dismisses themself
 	ReasonSame        identity.Reason = "second_needed"      // it is for somebody else than whoever proposed it
 	ReasonGone        identity.Reason = "appointer_gone"     // who appointed or approved is no administrator any more

@@ -37,7 +37,7 @@ var rooms = map[string]exception{
 	"license/verify":                    {299, "verifying at an installation; the checks are license/credential's"},
 	"oidc/ephemeral":                    {125, "how what may be lost is stored; nothing else belongs in it"},
 	"oidc/fresh":                        {146, "the caches of three rooms; knows nothing of ours"},
-	"oidc/identity":                     {2250, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
+	"oidc/identity":                     {2290, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/device":              {140, "known devices; nothing else belongs in it"},
 	"oidc/identity/guessing":            {230, "how often passwords may be tried; nothing else belongs in it"},
 	"oidc/identity/onetime":             {270, "one-time codes, which two rooms send; nothing else belongs in it"},

@@ -131,7 +131,7 @@ func (s *Service) mayPropose(ctx context.Context, c Caller, p *Post, participant
 }
 
 // administrators returns the posts of a participant's administrators that count now.
-func (s *Service) administrators(ctx context.Context, participant string) ([]Post, error) {
+func (s *standings) administrators(ctx context.Context, participant string) ([]Post, error) {
 	var all []Post
 	for after := ""; ; {
 		records, err := s.c.Store.ListPosts(ctx, Filter{Participant: participant, Live: true, Role: Administrator}, after, rehashPage)

@@ -33,7 +33,7 @@ const mostPosts = 200
 // time, so that whoever is dismissed is so at once on every node; callers don't keep its answer. It says
 // nothing of how they logged in. *identity.Error: post_none, post_role, post_early, post_ended,
 // participant_disabled, account_disabled.
-func (s *Service) Check(ctx context.Context, partyID string, at At, role Role) (Officer, error) {
+func (s *standings) Check(ctx context.Context, partyID string, at At, role Role) (Officer, error) {
 	if !identity.ValidID(partyID) || at == (At{}) {
 		return Officer{}, none()
 	}
@@ -69,7 +69,7 @@ func none() error { return refuse(ReasonNone, "the person has no post there") }
 
 // inForce returns the officer of an accepted post, if it counts now: the period, the participant and the
 // account are asked.
-func (s *Service) inForce(ctx context.Context, p Post, at time.Time) (Officer, error) {
+func (s *standings) inForce(ctx context.Context, p Post, at time.Time) (Officer, error) {
 	today := party.DateOf(at)
 	switch {
 	case p.State != Accepted:
@@ -91,7 +91,7 @@ func (s *Service) inForce(ctx context.Context, p Post, at time.Time) (Officer, e
 }
 
 // participant returns a participant that isn't disabled.
-func (s *Service) participant(ctx context.Context, id string) (identity.Participant, error) {
+func (s *standings) participant(ctx context.Context, id string) (identity.Participant, error) {
 	in, err := s.c.Participants.LoadParticipant(ctx, id)
 	if errors.Is(err, identity.ErrNotFound) || err == nil && in.Disabled {
 		return identity.Participant{}, refuse(ReasonParticipant, "the participant is disabled")
@@ -104,7 +104,7 @@ func (s *Service) participant(ctx context.Context, id string) (identity.Particip
 
 // person returns a person whose account isn't disabled. A closed account is disabled, and a person who
 // was merged with another has none.
-func (s *Service) person(ctx context.Context, partyID string) (identity.Someone, error) {
+func (s *standings) person(ctx context.Context, partyID string) (identity.Someone, error) {
 	who, err := identity.NewRoster(s.c.People).SomeoneOf(ctx, partyID)
 	if errors.Is(err, identity.ErrNotFound) || err == nil && (who.Account.Disabled || who.Party.Kind != identity.Person) {
 		return identity.Someone{}, refuse(ReasonAccount, "the person's account is disabled or closed")

@@ -62,7 +62,7 @@ func (s *Service) dismiss(ctx context.Context, c Caller, id string) (Post, error
 }
 
 // administratorsBut counts the administrators that count now beside a post's and somebody's.
-func (s *Service) administratorsBut(ctx context.Context, but Post, partyID string) (n int, err error) {
+func (s *standings) administratorsBut(ctx context.Context, but Post, partyID string) (n int, err error) {
 	all, err := s.administrators(ctx, but.Participant)
 	for _, p := range all {
 		if p.ID != but.ID && p.Party != partyID {

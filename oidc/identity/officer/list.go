@@ -95,7 +95,7 @@ func (s *Service) Administered(ctx context.Context, c Caller) ([]identity.Partic
 }
 
 // Vacant returns the participants that have posts and no administrator who counts now, for operators.
-func (s *Service) Vacant(ctx context.Context) ([]string, error) {
+func (s *standings) Vacant(ctx context.Context) ([]string, error) {
 	seen := map[string]bool{}
 	var vacant []string
 	for after := ""; ; {

@@ -64,7 +64,7 @@ func offers(p *Post, who identity.Party) bool {
 }
 
 // seen returns a post as it is shown.
-func (s *Service) seen(ctx context.Context, p Post) (Seen, error) {
+func (s *standings) seen(ctx context.Context, p Post) (Seen, error) {
 	in, err := s.c.Participants.LoadParticipant(ctx, p.Participant)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return Seen{}, fmt.Errorf("reading a participant: %w", err)

@@ -25,7 +25,7 @@ const (
 func place(id string) vault.Place { return vault.Place{Table: table, Row: id, Column: "body"} }
 
 // sealed returns a post's record, with the keys that lead to it in its state.
-func (s *Service) sealed(ctx context.Context, p Post) (r Record, err error) {
+func (s *records) sealed(ctx context.Context, p Post) (r Record, err error) {
 	r = Record{
 		ID: p.ID, Participant: p.Participant, Party: p.Party, Roles: written(p.Roles), State: p.State, Revision: p.Revision,
 		Created: p.Created, Updated: p.Updated,
@@ -51,7 +51,7 @@ func (s *Service) sealed(ctx context.Context, p Post) (r Record, err error) {
 }
 
 // offered returns the keys that lead to what is offered to a person with these codes.
-func (s *Service) offered(ctx context.Context, codes []party.Code) (all []signing.Lookup, err error) {
+func (s *records) offered(ctx context.Context, codes []party.Code) (all []signing.Lookup, err error) {
 	for _, c := range codes {
 		keys, err := s.c.Vault.Lookups(ctx, domainOffered, string(c.Type), c.Value)
 		if err != nil {
@@ -65,7 +65,7 @@ func (s *Service) offered(ctx context.Context, codes []party.Code) (all []signin
 // foldStaff returns a staff number as it is compared.
 func foldStaff(number string) string { return party.FoldCode(number) }
 
-func (s *Service) open(ctx context.Context, r Record) (p Post, err error) {
+func (s *records) open(ctx context.Context, r Record) (p Post, err error) {
 	if err := s.c.Vault.OpenJSON(ctx, place(r.ID), r.Body, &p); err != nil {
 		return Post{}, fmt.Errorf("post %s: %w", r.ID, err)
 	}
@@ -74,7 +74,7 @@ func (s *Service) open(ctx context.Context, r Record) (p Post, err error) {
 	return p, nil
 }
 
-func (s *Service) openAll(ctx context.Context, all []Record, err error) ([]Post, error) {
+func (s *records) openAll(ctx context.Context, all []Record, err error) ([]Post, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading posts: %w", err)
 	}
@@ -92,7 +92,7 @@ const rehashPage = 200
 
 // Rehash gives every post its lookup keys under all live lookup keys, and seals it under the active data
 // key; see identity.Service.RehashLogins. It calls progress with how many it has done.
-func (s *Service) Rehash(ctx context.Context, progress func(done int)) error {
+func (s *records) Rehash(ctx context.Context, progress func(done int)) error {
 	done := 0
 	for after := ""; ; {
 		records, err := s.c.Store.ListPosts(ctx, Filter{}, after, rehashPage)
@@ -112,7 +112,7 @@ func (s *Service) Rehash(ctx context.Context, progress func(done int)) error {
 }
 
 // rehash is for one post. If it is changed meanwhile, that change wrote all keys.
-func (s *Service) rehash(ctx context.Context, r Record) error {
+func (s *records) rehash(ctx context.Context, r Record) error {
 	p, err := s.open(ctx, r)
 	if err != nil {
 		return err

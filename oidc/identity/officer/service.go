@@ -62,8 +62,14 @@ type Config struct {
 	PerDay       int // proposals of a participant; default 500
 }
 
+// records reads and writes posts, sealed.
+type records struct{ c Config }
+
+// standings says what counts now: posts, administrators, deeds.
+type standings struct{ records }
+
 // Service has the rules of posts. Safe for concurrent use.
-type Service struct{ c Config }
+type Service struct{ standings }
 
 // New checks c and returns a Service.
 func New(c Config) (*Service, error) {
@@ -73,7 +79,7 @@ func New(c Config) (*Service, error) {
 	auth := c.Vault.Auth()
 	c.Store, c.Participants = Authentic(c.Store, auth), identity.AuthenticParticipants(c.Participants, auth)
 	c.Posts, c.PerDay = cmp.Or(c.Posts, 5_000), cmp.Or(c.PerDay, 500)
-	return &Service{c}, nil
+	return &Service{standings{records{c}}}, nil
 }
 
 // Caller is who appoints, approves, dismisses or looks on, or has a post of their own.
@@ -106,7 +112,7 @@ func unknown() error {
 }
 
 // noted records a refusal and returns err.
-func (s *Service) noted(ctx context.Context, c Caller, action journal.Action, subject string, err error) error {
+func (s *records) noted(ctx context.Context, c Caller, action journal.Action, subject string, err error) error {
 	if e, refused := errors.AsType[*identity.Error](err); refused {
 		s.c.Journal.Noted(ctx, c.did(action, subject, string(e.Reason)))
 	}
@@ -114,7 +120,7 @@ func (s *Service) noted(ctx context.Context, c Caller, action journal.Action, su
 }
 
 // load returns a post, or a refusal.
-func (s *Service) load(ctx context.Context, id string) (Post, error) {
+func (s *records) load(ctx context.Context, id string) (Post, error) {
 	if !identity.ValidID(id) {
 		return Post{}, unknown()
 	}
@@ -129,7 +135,7 @@ func (s *Service) load(ctx context.Context, id string) (Post, error) {
 }
 
 // save stores a changed or new post, with the events of what was done.
-func (s *Service) save(ctx context.Context, p Post, did ...journal.Fact) (Post, error) {
+func (s *records) save(ctx context.Context, p Post, did ...journal.Fact) (Post, error) {
 	p.Updated = now()
 	r, err := s.sealed(ctx, p)
 	if err != nil {
@@ -157,7 +163,7 @@ func (s *Service) save(ctx context.Context, p Post, did ...journal.Fact) (Post, 
 }
 
 // administers returns an error unless the caller may administer a participant's officers now.
-func (s *Service) administers(ctx context.Context, c Caller, participant string) error {
+func (s *standings) administers(ctx context.Context, c Caller, participant string) error {
 	if c.Operator {
 		return nil
 	}
@@ -169,7 +175,7 @@ func (s *Service) administers(ctx context.Context, c Caller, participant string)
 }
 
 // named reports whether a person is or was the one whom a code names.
-func (s *Service) named(ctx context.Context, partyID string, code party.Code) (bool, error) {
+func (s *standings) named(ctx context.Context, partyID string, code party.Code) (bool, error) {
 	if partyID == "" {
 		return false, nil
 	}
@@ -186,7 +192,7 @@ func (s *Service) named(ctx context.Context, partyID string, code party.Code) (b
 }
 
 // stands returns an error if a deed was an administrator's who is none any more.
-func (s *Service) stands(ctx context.Context, d Deed, participant string) error {
+func (s *standings) stands(ctx context.Context, d Deed, participant string) error {
 	if d.Party == "" {
 		return nil
 	}

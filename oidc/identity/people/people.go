@@ -114,16 +114,18 @@ func New(c Config) (*People, error) {
 			return nil, err
 		}
 	}
+	return p, p.ofOrganizations(&c)
+}
+
+// ofOrganizations adds what works with other systems' people, and who works for participants.
+func (p *People) ofOrganizations(c *Config) (err error) {
 	if c.Posts != nil {
 		p.Officers, err = officer.New(officer.Config{Store: c.Posts, Participants: c.Participants, People: p.Service, Vault: c.Vault, Journal: c.Journal})
-		if err != nil {
-			return nil, err
-		}
 	}
-	if c.Sources == nil {
-		return p, nil
+	if err != nil || c.Sources == nil {
+		return err
 	}
-	return p, p.takeIn(&c)
+	return p.takeIn(c)
 }
 
 // takeIn adds what works with other systems' people.

@@ -213,7 +213,7 @@ func (e *examination) installation(p *command.Process) {
 	e.catalogCodes(p.Ctx, in)
 	e.integrity(p.Ctx, in)
 	e.altered(p.Ctx, in)
-	e.vacant(p.Ctx, in)
+	vacant(p.Ctx, e, in)
 	if folded, err := in.Library.Lookups.NumbersFolded(p.Ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {

@@ -8,7 +8,7 @@ import (
 )
 
 // vacant names participants that have officers and nobody who appoints and dismisses them.
-func (e *examination) vacant(ctx context.Context, in *install.Installation) {
+func vacant(ctx context.Context, e *examination, in *install.Installation) {
 	const about = "officers"
 	all, err := in.People.Officers.Vacant(ctx)
 	switch {

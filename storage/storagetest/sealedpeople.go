@@ -100,7 +100,7 @@ func appoint(t *testing.T, db suite.Database, s *people.People, a identity.Accou
 	all, err := db.Provider.ListParticipants(ctx, "", 1)
 	suite.Must(t, "listing participants", err)
 	var secrets []string
-	for i, c := range []party.Code{{Type: party.Citizen, Value: "990101194912310036"}, {Type: party.Citizen, Value: "990101194001010018"}} {
+	for i, c := range []party.Code{{Type: party.Citizen, Value: "990101194912310036"}, {Type: party.Citizen, Value: "990101198001010006"}} {
 		n := officer.Appointment{Participant: all[0].ID, Name: []string{"司徒样例㛃", "慕容样例㛃"}[i], Code: c, StaffNumber: fmt.Sprintf("STAFF-NUMBER-%d", i),
 			Division: "样例审批处的名字", Roles: []officer.Role{officer.Administrator}}
 		p, err := s.Officers.Appoint(ctx, officer.Caller{Actor: "cli:one", Operator: true}, n)

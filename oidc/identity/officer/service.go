@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"yizheng.internal/license/party"
@@ -183,10 +184,8 @@ func (s *standings) named(ctx context.Context, partyID string, code party.Code) 
 	if err != nil {
 		return false, fmt.Errorf("reading who acts: %w", err)
 	}
-	for _, c := range who.AllCodes() {
-		if c == code {
-			return true, nil
-		}
+	if slices.Contains(who.AllCodes(), code) {
+		return true, nil
 	}
 	return false, nil
 }

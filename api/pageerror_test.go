@@ -27,6 +27,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/session"
@@ -211,7 +212,16 @@ func TestCodesInWords(t *testing.T) {
 			string(party.Passport), string(party.TaiwanPermit), string(party.HongKongMacaoPermit), string(party.OtherPerson)},
 		"trail.reason.*": {"wrong_password", "no_password", "account_disabled", "too_many_tries", "account_tries", "too_many_codes", "code_wrong", "code_expired", "passkey_wrong", "passkey_copied", "person_asked", "person_refused", "disabled", "proofing_too_low", "phone_not_confirmed", "account_exists", "phone_left", "phone_kept",
 			session.EndedByLogout, session.EndedByHolder, session.EndedByReplaced},
+		"officer.state.*": {"waiting", "offered", "active", "lapsed", string(officer.ReasonEarly), string(officer.ReasonEnded), string(officer.ReasonParticipant), string(officer.ReasonAccount),
+			string(officer.Dismissed), string(officer.Declined), string(officer.GivenUp)},
+		"officer.problem.*": {string(officer.ReasonUnknown), string(officer.ReasonExists), string(officer.ReasonChanged), string(officer.ReasonLapsed), string(officer.ReasonEnded), string(officer.ReasonParticipant), string(officer.ReasonAccount),
+			string(officer.ReasonRoles), string(officer.ReasonName), string(officer.ReasonCode), string(officer.ReasonStaff), string(officer.ReasonDivision), string(officer.ReasonDates), string(officer.ReasonSelf), string(officer.ReasonSame),
+			string(officer.ReasonGone), string(officer.ReasonAlone), string(officer.ReasonApproved), string(officer.ReasonLow), string(officer.ReasonManyPosts), string(officer.ReasonManyToday), "stale", "other"},
 		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+	}
+	for _, r := range officer.Roles {
+		families["officer.role.*"] = append(families["officer.role.*"], string(r))
+		families["officer.role_text.*"] = append(families["officer.role_text.*"], string(r))
 	}
 	for _, what := range trail.Told() {
 		families["trail.what.*"] = append(families["trail.what.*"], string(what))

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/api/limit"
 	"yizheng.internal/api/oauth"
 	"yizheng.internal/api/pages/enter"
+	"yizheng.internal/api/pages/officers"
 	"yizheng.internal/api/pages/portal"
 	"yizheng.internal/api/rest"
 	"yizheng.internal/api/web"
@@ -77,11 +78,15 @@ func (s *Server) pageRoutes(texts *web.Pages) {
 	if s.c.Identity != nil {
 		enter.New(enter.Config{Site: s.site, Entry: s.c.Entry, Tickets: s.c.Tickets, Web: texts, People: s.people}).Mount(s.mux.Handle)
 	}
-	portal.New(portal.Config{
+	own := portal.New(portal.Config{
 		Issuer: s.c.Issuer, Site: s.site, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Consents: s.c.Provider.Consents,
 		Identity: s.c.Identity, Factors: s.c.Factors, Authenticators: s.c.Authenticators, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates, Trail: s.c.Trail, Scans: s.c.Provider.Scans, Entry: s.c.Entry, Clients: s.c.Provider.Clients, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,
 		Holders: limit.NewHolders(runtime.GOMAXPROCS(0)), People: s.people,
-	}).Mount(s.mux.Handle)
+	})
+	own.Mount(s.mux.Handle)
+	if s.c.Officers != nil {
+		officers.New(officers.Config{Officers: s.c.Officers, Web: texts, Private: own.Private}).Mount(s.mux.Handle)
+	}
 	if s.c.SecurityContact != "" {
 		s.mux.Handle("GET "+securityPath, s.problems.Handle(s.security))
 	}

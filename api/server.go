@@ -32,6 +32,7 @@ import (
 	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
@@ -62,6 +63,7 @@ type Config struct {
 	Tickets        *password.Tickets
 	Entry          *entry.Service // nil: nobody registers or recovers an account online
 	Trail          *trail.Service
+	Officers       *officer.Service   // nil: nobody has a post
 	Registrar      *registrar.Service // for the API about people; nil: there is none
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.

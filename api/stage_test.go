@@ -228,7 +228,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores,
+		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores, Posts: stores, Participants: stores,
 		Upstreams:    upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
 		Certificates: certificate.Config{Authorities: c.Authorities, Spend: spendOn(stores), Verifier: verifier},
 	})
@@ -248,7 +248,7 @@ func (s *stage) open(t testing.TB) *node {
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Certificates: n.people.Certificates, ClientCertificates: c.Channel, TrustedProxies: c.Proxies, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Certificates: n.people.Certificates, ClientCertificates: c.Channel, TrustedProxies: c.Proxies, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail, Officers: n.people.Officers,
 		Limits: c.Limits,
 	})
 	must(err)

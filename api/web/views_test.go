@@ -134,27 +134,44 @@ func samples() map[string]View {
 			{What: "access_kept", At: sampleTime, Service: true}, {What: "disabled", At: sampleTime, Staff: true}, {What: "logged_out", At: sampleTime, Reason: "replaced"},
 			{What: "tried_many", Refused: true, At: sampleTime, First: sampleTime, More: true, Tries: []TrailTries{{"tried_password", 1}, {"tried_code", 49}}},
 		}},
-		"trail none":       Trail{Began: true},
-		"trail end":        Trail{},
-		"trail empty":      Trail{Next: "20260301T000000.000000Z_provider_7"},
-		"app":              App{Form: sampleForm, Setup: evil, Secret: "ABCD EFGH", QR: QR{29, "M4 4h1v1h-1z"}, Name: evil, Problem: "code_wrong"},
-		"passkey":          Passkey{Form: sampleForm, Setup: evil, Options: `{"challenge":"` + evil + `"}`, Name: evil, Problem: "passkey_refused"},
-		"login passkey":    Login{Form: sampleForm, Passkey: `{"challenge":"` + evil + `"}`, Problem: "passkey_expired"},
-		"code passkey":     Code{Form: sampleForm, Factor: "passkey", Passkey: `{"challenge":"` + evil + `"}`, Others: []Other{{"sms", "/x"}}, Problem: "passkey_refused"},
-		"recovery":         Recovery{Form: sampleForm, Problem: "stale"},
-		"recovery codes":   Recovery{Codes: []string{"ABCDE-FGHJK"}, Made: sampleTime},
-		"code totp":        Code{Form: sampleForm, Asker: sampleAsker, Factor: "totp", Others: []Other{{"sms", "/login/code?factor=sms"}, {"recovery", "/x"}}, Problem: "code_wrong"},
-		"code recovery":    Code{Form: sampleForm, Factor: "recovery", Problem: "too_many_tries", Retry: 3600},
-		"verify":           Verify{Form: sampleForm, Credential: evil, Identifier: evil, Code: evil, Problem: "rate_limited", Wait: 20},
-		"verify valid":     sampleVerdict("valid", "pass", true),
-		"verify invalid":   sampleVerdict("invalid", "fail", false),
-		"verify uncertain": sampleVerdict("indeterminate", "unknown", false),
-		"formpost":         FormPost{Action: "https://service.example/back", Fields: []Field{{"code", evil}, {"iss", "https://id.example"}}},
-		"onward":           Onward{To: "http://[::1]:1234/back?code=abc"},
-		"error":            Error{Key: "redirect_uri", Status: 400, Asker: sampleAsker, Why: sampleWhy},
-		"error waiting":    Error{Key: "too_many", Status: 429, Wait: 61, Retry: true},
-		"error gone":       Error{Key: "gone", Status: 410, Asker: &Asker{Name: "x"}},
+		"trail none":        Trail{Began: true},
+		"trail end":         Trail{},
+		"trail empty":       Trail{Next: "20260301T000000.000000Z_provider_7"},
+		"app":               App{Form: sampleForm, Setup: evil, Secret: "ABCD EFGH", QR: QR{29, "M4 4h1v1h-1z"}, Name: evil, Problem: "code_wrong"},
+		"passkey":           Passkey{Form: sampleForm, Setup: evil, Options: `{"challenge":"` + evil + `"}`, Name: evil, Problem: "passkey_refused"},
+		"login passkey":     Login{Form: sampleForm, Passkey: `{"challenge":"` + evil + `"}`, Problem: "passkey_expired"},
+		"code passkey":      Code{Form: sampleForm, Factor: "passkey", Passkey: `{"challenge":"` + evil + `"}`, Others: []Other{{"sms", "/x"}}, Problem: "passkey_refused"},
+		"recovery":          Recovery{Form: sampleForm, Problem: "stale"},
+		"recovery codes":    Recovery{Codes: []string{"ABCDE-FGHJK"}, Made: sampleTime},
+		"code totp":         Code{Form: sampleForm, Asker: sampleAsker, Factor: "totp", Others: []Other{{"sms", "/login/code?factor=sms"}, {"recovery", "/x"}}, Problem: "code_wrong"},
+		"code recovery":     Code{Form: sampleForm, Factor: "recovery", Problem: "too_many_tries", Retry: 3600},
+		"verify":            Verify{Form: sampleForm, Credential: evil, Identifier: evil, Code: evil, Problem: "rate_limited", Wait: 20},
+		"verify valid":      sampleVerdict("valid", "pass", true),
+		"verify invalid":    sampleVerdict("invalid", "fail", false),
+		"verify uncertain":  sampleVerdict("indeterminate", "unknown", false),
+		"formpost":          FormPost{Action: "https://service.example/back", Fields: []Field{{"code", evil}, {"iss", "https://id.example"}}},
+		"onward":            Onward{To: "http://[::1]:1234/back?code=abc"},
+		"error":             Error{Key: "redirect_uri", Status: 400, Asker: sampleAsker, Why: sampleWhy},
+		"posts":             Posts{Posts: samplePosts(), Administer: true},
+		"posts none":        Posts{},
+		"officers":          Officers{Form: sampleForm, Participant: evil, ID: "a", Others: []Employer{{"b", evil}}, Posts: samplePosts(), Role: "clerk", Next: "x"},
+		"officers none":     Officers{Form: sampleForm, Participant: evil, ID: "a", Division: evil, Ended: true, Problem: "post_unknown"},
+		"post offered":      OnePost{Form: sampleForm, Post: samplePosts()[0], Mine: true, Accept: true, Problem: "post_changed"},
+		"post mine":         OnePost{Form: sampleForm, Post: samplePosts()[1], Mine: true, Leave: true},
+		"post administered": OnePost{Form: sampleForm, Post: samplePosts()[1], Dismiss: true, Shared: true, Asked: true},
+		"post waiting":      OnePost{Form: sampleForm, Post: samplePosts()[0], Approve: true, Dismiss: true},
+		"appoint":           Appoint{Form: sampleForm, Participant: evil, ID: "a", Name: evil, Types: []string{"111", "414"}, Type: "414", Roles: []RoleChoice{{"administrator", true}, {"clerk", false}, {"supervisor", false}}, Problem: "code_invalid"},
+		"error waiting":     Error{Key: "too_many", Status: 429, Wait: 61, Retry: true},
+		"error gone":        Error{Key: "gone", Status: 410, Asker: &Asker{Name: "x"}},
 	}
+}
+
+func samplePosts() []Post {
+	p := Post{ID: "a", Name: evil, Participant: evil, Division: evil, Staff: "A-1", CodeType: "111", Code: "99****01", Roles: []string{"administrator", "supervisor"}, From: "2026-03-02", State: "offered", Tone: "wait", Appointed: sampleTime}
+	q, r := p, p
+	q.ID, q.State, q.Tone, q.Accepted, q.Until = "b", "active", "good", sampleTime, "2027-03-02"
+	r.ID, r.State, r.Tone, r.Ended = "c", "dismissed", "past", sampleTime
+	return []Post{p, q, r}
 }
 
 var sampleWhy = Why{Code: "invalid_request", Description: "the redirect URI is not registered", Received: "https://evil.example/" + evil, Differs: "the port differs"}

@@ -344,8 +344,10 @@ func rehash(p *command.Process, in *install.Installation) error {
 	p.Print("key.rehashed", n)
 	n, bar = 0, p.Progress(p.Words.Say("key.rehashing_people"))
 	err = in.People.RehashLogins(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
-	if people := n; err == nil { // and of what they were taken in by
-		err = in.People.Intake.Rehash(p.Ctx, func(done int) { n = people + done; _ = bar.Set(n) })
+	for _, more := range []func(context.Context, func(int)) error{in.People.Intake.Rehash, in.People.Officers.Rehash} {
+		if people := n; err == nil { // and of what they were taken in by, and of their posts
+			err = more(p.Ctx, func(done int) { n = people + done; _ = bar.Set(n) })
+		}
 	}
 	_ = bar.Finish()
 	if err != nil {

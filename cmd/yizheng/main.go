@@ -32,6 +32,7 @@ type commands struct {
 	Demo        demoCmd               `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
 	Participant enroll.ParticipantCmd `cmd:"" help:"Connected organizations 接入单位: add, list, rename, update, disable."`
 	Person      enroll.PersonCmd      `cmd:"" help:"People and their accounts: add at a counter, list, disable, change the phone, reset the password."`
+	Officer     enroll.OfficerCmd     `cmd:"" help:"Officers 工作人员 of participants: appoint the first administrators by two operators, list, dismiss."`
 	Client      enroll.ClientCmd      `cmd:"" help:"Applications 应用 of participants: add, list, show, update, rotate their secrets, disable."`
 	Type        typeCmd               `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
 	Item        itemCmd               `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`

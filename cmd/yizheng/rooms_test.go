@@ -39,7 +39,7 @@ var rooms = map[string]exception{
 	"oidc/ephemeral":                 {125, "how what may be lost is stored; nothing else belongs in it"},
 	"oidc/flow":                      {1850, "one request from its arrival to its answer: its steps share what is known of it"},
 	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},
-	"oidc/identity":                  {2250, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
+	"oidc/identity":                  {2290, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/certificate/certificatetest": {240, "a CA by OpenSSL, for the tests of five rooms"},
 	"oidc/identity/device":                      {140, "known devices; nothing else belongs in it"},
 	"oidc/identity/guessing":                    {230, "how often passwords may be tried; nothing else belongs in it"},

@@ -32,6 +32,26 @@ func (r *Roster) Someone(ctx context.Context, account string) (Someone, error) {
 	return Someone{a, p}, err
 }
 
+// SomeoneOf returns the person of a party, by its id, or ErrNotFound.
+func (r *Roster) SomeoneOf(ctx context.Context, party string) (Someone, error) {
+	if !ValidID(party) {
+		return Someone{}, ErrNotFound
+	}
+	record, err := r.s.c.Accounts.LoadAccountOf(ctx, party)
+	if err != nil {
+		return Someone{}, fmt.Errorf("finding an account: %w", err)
+	}
+	a, err := r.s.openAccount(ctx, record)
+	if err != nil {
+		return Someone{}, err
+	}
+	if a.Party != party { // the row that led here isn't trusted
+		return Someone{}, r.s.c.Vault.Auth().Refuse("account_parties", a.ID, "another party leads to it")
+	}
+	p, err := r.s.Party(ctx, party)
+	return Someone{a, p}, err
+}
+
 // FindSomeone returns the person to whom a code leads, or has led, or ErrNotFound. Whether there is
 // such a person or not, it makes the same queries and opens as many records.
 func (r *Roster) FindSomeone(ctx context.Context, code party.Code) (Someone, error) {

@@ -5,6 +5,7 @@ import (
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
@@ -28,5 +29,6 @@ type Stores interface {
 	intake.Sources
 	intake.Links
 	registrar.Store
+	officer.Store
 	trail.Events
 }

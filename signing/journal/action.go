@@ -97,6 +97,12 @@ const (
 	ActionPersonMerged   Action = "person.merged"
 
 	ActionCertificateCheck Action = "certificate.check"
+	ActionPostPropose    Action = "post.propose"
+	ActionPostApprove    Action = "post.approve"
+	ActionPostAccept     Action = "post.accept"
+	ActionPostAskEnd     Action = "post.ask_end"
+	ActionPostEnd        Action = "post.end"
+	ActionPostVacant     Action = "post.vacant"
 )
 
 // Of the catalog, licenses and grants.
@@ -221,6 +227,12 @@ var actions = []Known{
 	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
 	{ActionPersonMerge, Provider, "account", "Two records of one person were merged: the account has the numbers of both. The event person.merged of the other account has the same request."},
 	{ActionPersonMerged, Provider, "account", "An account was closed, because its owner has another one, which has their numbers: the event person.merge of that one has the same request."},
+	{ActionPostPropose, Provider, "post, or participant", "Somebody was proposed for a post in a participant; refused, the subject is the participant."},
+	{ActionPostApprove, Provider, "post", "A second operator, or administrator, approved an administrator's post."},
+	{ActionPostAccept, Provider, "post", "Somebody accepted a post."},
+	{ActionPostAskEnd, Provider, "post", "An administrator wants another one dismissed: a second one has to agree."},
+	{ActionPostEnd, Provider, "post", "A post ended: its officer was dismissed, declined it or gave it up, or a proposal was taken back."},
+	{ActionPostVacant, Provider, "participant", "The post of a participant's last administrator ended."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

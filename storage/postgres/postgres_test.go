@@ -47,6 +47,7 @@ func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, op
 func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, open) }
 func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, open) }
 func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, open) }
+func TestPosts(t *testing.T)           { t.Parallel(); identities.Posts(t, open) }
 func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, open) }
 func TestTrails(t *testing.T)          { t.Parallel(); ledger.Trails(t, open) }

@@ -43,6 +43,7 @@ func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, st
 func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, stores) }
 func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, stores) }
 func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, stores) }
+func TestPosts(t *testing.T)           { t.Parallel(); identities.Posts(t, stores) }
 func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, stores) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, stores) }
 func TestTrails(t *testing.T)          { t.Parallel(); ledger.Trails(t, stores) }

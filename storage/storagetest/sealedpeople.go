@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
@@ -40,7 +42,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
-		Sources: db.Provider, Links: db.Provider, Changes: db.Provider,
+		Sources: db.Provider, Links: db.Provider, Changes: db.Provider, Posts: db.Provider, Participants: db.Provider,
 	})
 	suite.Must(t, "people", err)
 	imported := takeIn(t, s)
@@ -62,6 +64,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
 	secrets = append(secrets, imported...)
+	secrets = append(secrets, appoint(t, db, s, a)...)
 	if len(kept.all) == 0 {
 		t.Fatal("logging in kept nothing where it may be lost")
 	}
@@ -87,6 +90,30 @@ func takeIn(t *testing.T, s *people.People) []string {
 	suite.Must(t, "taking a row", err)
 	suite.Same(t, "its outcome", outcome, intake.Taken)
 	return []string{row.Record, row.Name, row.Code, row.Phone, row.Phone[3:], row.Password, row.Password[17:]}
+}
+
+// appoint has the person become an administrator of a participant, and offers somebody else such a post.
+// It returns what must not be found afterwards.
+func appoint(t *testing.T, db suite.Database, s *people.People, a identity.Account) []string {
+	t.Helper()
+	ctx := t.Context()
+	all, err := db.Provider.ListParticipants(ctx, "", 1)
+	suite.Must(t, "listing participants", err)
+	var secrets []string
+	for i, c := range []party.Code{{Type: party.Citizen, Value: "990101194912310036"}, {Type: party.Citizen, Value: "990101198001010006"}} {
+		n := officer.Appointment{Participant: all[0].ID, Name: []string{"司徒样例㛃", "慕容样例㛃"}[i], Code: c, StaffNumber: fmt.Sprintf("STAFF-NUMBER-%d", i),
+			Division: "样例审批处的名字", Roles: []officer.Role{officer.Administrator}}
+		p, err := s.Officers.Appoint(ctx, officer.Caller{Actor: "cli:one", Operator: true}, n)
+		suite.Must(t, "proposing a post", err)
+		p, err = s.Officers.Approve(ctx, officer.Caller{Actor: "cli:two", Operator: true}, p.ID)
+		suite.Must(t, "approving it", err)
+		secrets = append(secrets, n.Name, c.Value, n.StaffNumber, n.Division)
+		if i == 0 {
+			_, err = s.Officers.Accept(ctx, officer.Caller{Actor: a.ID, Party: a.Party, Assurance: 2}, p.ID, p.Revision)
+			suite.Must(t, "accepting it", err)
+		}
+	}
+	return secrets
 }
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/onetime"
 	"yizheng.internal/oidc/identity/passkey"
 	"yizheng.internal/oidc/identity/password"
@@ -26,23 +27,25 @@ import (
 
 // Config says what People work with.
 type Config struct {
-	Parties   identity.Parties
-	Accounts  identity.Accounts
-	Ephemeral ephemeral.Store
-	Vault     *vault.Vault
-	Sender    notice.Sender            // sends one-time codes; nil: none are sent
-	SMSPerDay int64                    // as [phonecode.Config].PerDay
-	Proofer   identity.IdentityProofer // nil: nobody can be proofed
-	Proofs    int                      // as [entry.Config].Most
-	Unproofed bool                     // as [entry.Config].Unproofed
-	URL       string                   // the public URL, of which passkeys are; empty: there are none
-	Journal   intake.Journal           // required
-	Hashing   password.Config          // what hashes of passwords cost
-	Sources   intake.Sources           // systems whose accounts are taken in; nil: none are
-	Links     intake.Links             // likewise
-	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
-	Changes   registrar.Store          // likewise; without it nobody raises how well their account is proofed either
-	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
+	Parties      identity.Parties
+	Accounts     identity.Accounts
+	Ephemeral    ephemeral.Store
+	Vault        *vault.Vault
+	Sender       notice.Sender            // sends one-time codes; nil: none are sent
+	SMSPerDay    int64                    // as [phonecode.Config].PerDay
+	Proofer      identity.IdentityProofer // nil: nobody can be proofed
+	Proofs       int                      // as [entry.Config].Most
+	Unproofed    bool                     // as [entry.Config].Unproofed
+	URL          string                   // the public URL, of which passkeys are; empty: there are none
+	Journal      intake.Journal           // required
+	Hashing      password.Config          // what hashes of passwords cost
+	Sources      intake.Sources           // systems whose accounts are taken in; nil: none are
+	Links        intake.Links             // likewise
+	Events       trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
+	Changes      registrar.Store          // likewise; without it nobody raises how well their account is proofed either
+	Posts        officer.Store            // of participants' officers; nil: there are none
+	Participants identity.Participants    // whose they are; needed with Posts
+	Upstreams    upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
 	// Certificates has of it Authorities, Fetch, Spend and Verifier; without Authorities nobody logs in with a certificate.
 	Certificates certificate.Config
 	Log          *slog.Logger // default: discards
@@ -59,6 +62,7 @@ type People struct {
 	Passwords         *password.Hasher
 	Intake            *intake.Service      // takes in accounts of other systems; nil without Sources
 	Registrar         *registrar.Service   // authorities' changes to people; nil without Sources
+	Officers          *officer.Service     // who has a post where; nil without Posts
 	Trail             *trail.Service       // tells people what happened to their accounts; nil without Events
 	Upstreams         *upstream.Service    // logs people in with other providers; nil without any
 	Certificates      *certificate.Service // checks certificates; nil without Authorities. Its Run reads revocation lists
@@ -118,10 +122,18 @@ func New(c Config) (*People, error) {
 			return nil, err
 		}
 	}
-	if c.Sources == nil {
-		return p, nil
+	return p, p.ofOrganizations(&c, notices)
+}
+
+// ofOrganizations adds what works with other systems' people, and who works for participants.
+func (p *People) ofOrganizations(c *Config, notices *notice.Notices) (err error) {
+	if c.Posts != nil {
+		p.Officers, err = officer.New(officer.Config{Store: c.Posts, Participants: c.Participants, People: p.Service, Vault: c.Vault, Journal: c.Journal})
 	}
-	return p, p.takeIn(&c, notices)
+	if err != nil || c.Sources == nil {
+		return err
+	}
+	return p.takeIn(c, notices)
 }
 
 // certificates returns what checks them; nil without Authorities.

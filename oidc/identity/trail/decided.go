@@ -91,6 +91,7 @@ const (
 	ofAgreeing   = "what was agreed to stands on the page of consents"
 	ofFamily     = "its event names a family of tokens and a client, and no account"
 	ofLooking    = "it changes nothing of the account: operators see who looked"
+	ofPosts      = "posts stand on the page of somebody's own posts"
 	toldBeside   = "the line of what it tells of stands there itself"
 )
 
@@ -144,6 +145,13 @@ var decided = map[journal.Action]decision{
 	journal.ActionPersonReopen:  {done: Reopened},
 	journal.ActionPersonMerge:   {done: Merged},
 	journal.ActionPersonMerged:  {done: Merged},
+
+	journal.ActionPostPropose: {silent: ofPosts},
+	journal.ActionPostApprove: {silent: ofPosts},
+	journal.ActionPostAccept:  {silent: ofPosts},
+	journal.ActionPostAskEnd:  {silent: ofPosts},
+	journal.ActionPostEnd:     {silent: ofPosts},
+	journal.ActionPostVacant:  {silent: ofPosts},
 
 	journal.ActionPersonFind: {silent: ofLooking},
 	journal.ActionPersonRead: {silent: ofLooking},

@@ -26,6 +26,7 @@ import (
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/people"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/session"
@@ -82,6 +83,7 @@ type victims struct {
 	out     registry.Issued
 	client  oidc.Client
 	account identity.Account
+	post    officer.Post // of appointed
 
 	other  registry.Issued // another's
 	cookie [32]byte        // another's
@@ -259,6 +261,11 @@ var attacks = []attack{
 	{name: "a source's level raised", id: named("qinghe"), change: sourced(1), read: readSource, sql: []string{`UPDATE sources SET level = 3 WHERE id = @id`}},
 	{name: "an earlier source", id: named("qinghe"), before: sourced(3), change: sourced(1), read: readSource, table: "sources", where: "id = @id",
 		back: "level, revision, updated, auth"},
+	{name: "another's post", id: ofPost, before: appointed, read: readPost, sql: []string{`UPDATE posts SET party = 'me' WHERE id = @id`}},
+	{name: "a post in another participant", id: ofPost, before: appointed, read: readPost, sql: []string{`UPDATE posts SET participant = 'another' WHERE id = @id`}},
+	{name: "a further role of a post", id: ofPost, before: appointed, read: readPost, sql: []string{`UPDATE posts SET roles = 'administrator supervisor' WHERE id = @id`}},
+	{name: "a post revived", id: ofPost, before: appointed, change: dismissed, read: readPost, sql: []string{`UPDATE posts SET state = 'accepted' WHERE id = @id`}},
+	{name: "an earlier post", id: ofPost, before: appointed, change: dismissed, read: readPost, table: "posts", where: "id = @id", back: postColumns},
 	{name: "a license's authority", id: ofLicense, read: readLicense, sql: []string{`UPDATE licenses SET authority = '99990101MA00000002' WHERE id = @id`}},
 	{name: "a license's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE licenses SET state = 'active' WHERE id = @id`}},
 	{name: "a version's state", id: ofLicense, read: readLicense, change: suspended, sql: []string{`UPDATE license_versions SET state = 'active' WHERE license = @id`}},
@@ -385,7 +392,7 @@ func newVictims(t *testing.T, d *Attacked) *victims {
 	suite.Must(t, "opening a provider", err)
 	v.people, err = people.New(people.Config{
 		Parties: d.Provider, Accounts: d.Provider, Ephemeral: noEphemeral{}, Vault: v.in.Vault(), Journal: oidc.NewRecorder(d.Journal, nil),
-		Sources: d.Provider, Links: d.Provider, Changes: d.Provider,
+		Sources: d.Provider, Links: d.Provider, Changes: d.Provider, Posts: d.Provider, Participants: d.Provider,
 	})
 	suite.Must(t, "opening the service of identities", err)
 	v.session = session.Authentic(d.Provider, v.in.Keyrings().Auth())

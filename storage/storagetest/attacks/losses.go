@@ -148,6 +148,8 @@ var losses = []loss{
 		table: "participants", where: "id = @id", back: "name, disabled, revision, updated, auth"},
 	{name: "a source put back", id: named("qinghe"), before: sourced(3), change: sourced(1), kind: "sources", want: "sources",
 		table: "sources", where: "id = @id", back: "level, revision, updated, auth"},
+	{name: "a post put back", id: ofPost, before: appointed, change: dismissed, kind: "posts", want: "posts",
+		table: "posts", where: "id = @id", back: postColumns},
 	{name: "a license put back", id: ofLicense, change: suspended, kind: "licenses", want: "licenses",
 		table: "licenses", where: "id = @id", back: "state, revision, updated, auth",
 		sql: []string{"UPDATE license_versions SET state = 'active', suspension = NULL WHERE license = @id"}},

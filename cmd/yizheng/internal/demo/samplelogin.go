@@ -90,6 +90,9 @@ func (s samples) plantLogins(ctx context.Context, in *install.Installation, byKe
 		}
 		facts.People = append(facts.People, demoPerson{p.Login, p.Password, p.Name, p.Phone, p.Code})
 	}
+	if err := s.plantPosts(ctx, in, byKey); err != nil {
+		return texts.Refuse("demo.sample", "posts", err)
+	}
 	for i, d := range s.departments {
 		owner := byKey[d.Participant].Participant
 		url := city.urls[i]

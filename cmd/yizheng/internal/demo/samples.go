@@ -34,6 +34,7 @@ type samples struct {
 	people       []samplePerson
 	departments  []sampleDepartment
 	proving      []relation.Believed
+	posts        []samplePost
 	platforms    map[string]party.Names // titles of other platforms, by their ids
 }
 
@@ -108,7 +109,7 @@ type sampleReplacement struct {
 // loadSamples reads the embedded samples.
 func loadSamples() (s samples, err error) {
 	for name, to := range map[string]any{
-		"participants": &s.participants, "licenses": &s.licenses, "items": &s.items, "people": &s.people, "departments": &s.departments, "platforms": &s.platforms,
+		"participants": &s.participants, "licenses": &s.licenses, "items": &s.items, "people": &s.people, "departments": &s.departments, "posts": &s.posts, "platforms": &s.platforms,
 	} {
 		if err := readSample("samples/"+name+".json", to); err != nil {
 			return s, err

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/officer"
 )
 
 // alteredAtOnce is how many rows are read at once.
@@ -54,7 +55,7 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 	stores := library.AuthenticStores(in.DB.Licenses(), auth)
 	clients, participants := client.Authentic(provider, auth), identity.AuthenticParticipants(provider, auth)
 	parties, accounts := identity.AuthenticParties(provider, auth), identity.AuthenticAccounts(provider, auth)
-	sources := intake.AuthenticSources(provider, auth)
+	sources, posts := intake.AuthenticSources(provider, auth), officer.Authentic(provider, auth)
 	entries := license.EntryCheck(in.Library.Lists())
 	for _, read := range []func() (int, error){
 		wholeList(func(after string) ([]identity.Participant, error) {
@@ -77,6 +78,10 @@ func readRecords(ctx context.Context, in *install.Installation) (n int, err erro
 			return sources.ListSources(ctx, after, alteredAtOnce)
 		},
 			func(s intake.Source) string { return s.Name }),
+		wholeList(func(after string) ([]officer.Record, error) {
+			return posts.ListPosts(ctx, officer.Filter{}, after, alteredAtOnce)
+		},
+			func(p officer.Record) string { return p.ID }),
 		func() (int, error) { return readEntries(ctx, stores) },
 		wholeList(func(after string) ([]entry.DelegationRecord, error) {
 			return stores.ListDelegations(ctx, after, alteredAtOnce)

@@ -220,6 +220,7 @@ func (e *examination) installation(p *command.Process) {
 	proving(p.Ctx, e, in)
 	e.integrity(p.Ctx, in)
 	e.altered(p.Ctx, in)
+	vacant(p.Ctx, e, in)
 	if folded, err := in.Library.Lookups.NumbersFolded(p.Ctx); err != nil {
 		e.fail("licenses", "", "%v", err)
 	} else if !folded {

@@ -347,6 +347,9 @@ func rehash(p *command.Process, in *install.Installation) error {
 	if people := n; err == nil { // and of what they were taken in by
 		err = in.People.Intake.Rehash(p.Ctx, func(done int) { n = people + done; _ = bar.Set(n) })
 	}
+	if before := n; err == nil { // and of who may act for whom
+		err = in.People.Acting.Rehash(p.Ctx, func(done int) { n = before + done; _ = bar.Set(n) })
+	}
 	_ = bar.Finish()
 	if err != nil {
 		return texts.Refuse("key.rehash_people_cut", n, err)

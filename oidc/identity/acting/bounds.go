@@ -13,7 +13,7 @@ const mostBounds = 100
 var boundCode = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._:-]{0,99}$`)
 
 // checked returns bounds in the form in which they are stored. *identity.Error: representation_malformed.
-func (b Bounds) checked(today party.Date) (Bounds, error) {
+func checked(b Bounds, today party.Date) (Bounds, error) {
 	var acts []Act
 	for _, a := range Acts() {
 		if slices.Contains(b.Acts, a) {
@@ -38,7 +38,7 @@ func (b Bounds) checked(today party.Date) (Bounds, error) {
 }
 
 // within reports whether bounds go no farther than others: nobody gives more than they have.
-func (b *Bounds) within(o *Bounds) bool {
+func within(b, o *Bounds) bool {
 	few := func(mine, others []string) bool {
 		return len(others) == 0 || len(mine) > 0 && !slices.ContainsFunc(mine, func(c string) bool { return !slices.Contains(others, c) })
 	}

@@ -64,10 +64,10 @@ func (s *appointing) Propose(ctx context.Context, me Me, acting *Acting, a Appoi
 		return Representation{}, refused(ReasonMalformed, "nobody appoints themself")
 	}
 	limit := r.Bounds // of who appoints
-	if r.Bounds, err = checked(a.Bounds, n.today); err != nil {
+	if r.Bounds, err = a.Bounds.Checked(n.today); err != nil {
 		return Representation{}, err
 	}
-	if acting != nil && !within(&r.Bounds, &limit) {
+	if acting != nil && !r.Within(&limit) {
 		return Representation{}, refused(ReasonBounds, "nobody gives more than they may do themself")
 	}
 	told := news{Action: journal.ActionRepresentationPropose, Told: journal.ActionRepresentationOffered, Kind: notice.RepresentationOffered}

@@ -42,7 +42,7 @@ func (s *desk) Enter(ctx context.Context, clerk Clerk, c Checked) (Representatio
 	if clerk.ID == "" || rank(c.Kind) < 0 {
 		return Representation{}, refused(ReasonMalformed, "a clerk enters one of the kinds")
 	}
-	if r.Bounds, err = checked(c.Bounds, n.today); err != nil {
+	if r.Bounds, err = c.Bounds.Checked(n.today); err != nil {
 		return Representation{}, err
 	}
 	if r.Representative, err = s.named(ctx, n, &clerk, c.Representative); err != nil {

@@ -28,6 +28,9 @@ func (s *Service) Rehash(ctx context.Context, progress func(done int)) error {
 	return s.shelf.Rehash(ctx, progress)
 }
 
+// Deliver tells people what waits to be told. It is for a command, which has no Run.
+func (s *Service) Deliver(ctx context.Context) { s.shelf.Deliver(ctx) }
+
 // sweepEvery is how often Run sweeps.
 const sweepEvery = 12 * time.Hour
 

@@ -115,3 +115,15 @@ func (s *Shelf) Run(ctx context.Context) {
 		}
 	}
 }
+
+// Deliver tells people what waits to be told. It is for a command, which has no Run.
+func (s *Shelf) Deliver(ctx context.Context) {
+	for {
+		select {
+		case t := <-s.told:
+			s.c.Notices.Tell(ctx, t.account, t.kind, "", "", t.requestID)
+		default:
+			return
+		}
+	}
+}

@@ -13,8 +13,8 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/strictjson"
 )
 

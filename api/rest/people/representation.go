@@ -105,32 +105,39 @@ func (x *People) clerk(c *call.Call) (acting.Clerk, error) {
 	return acting.Clerk{ID: by.Actor, RequestID: by.RequestID, System: true, Sources: by.Sources}, err
 }
 
-// refusedRepresentation is what is told of a representation that isn't entered or ended.
-func refusedRepresentation(err error) error {
-	status, detail := 0, ""
-	switch reason := reasonOf(err); reason {
-	case acting.ReasonUnknown:
-		status, detail = http.StatusNotFound, "There is no such representation of yours, or no representative of that name and number among the people of your sources."
-	case acting.ReasonMalformed:
-		status, detail = http.StatusUnprocessableEntity, "What was given can't be such a representation: names and codes, the kind, acts, days and evidence must fit, and what is known of the two."
+// refusedEntry is what is told of a representation that isn't entered.
+func refusedEntry(err error) error {
+	switch reasonOf(err) {
 	case acting.ReasonOfAge:
-		status, detail = http.StatusUnprocessableEntity, "The child is of age."
+		return problem.Refuse(http.StatusUnprocessableEntity, "representation_of_age", "The child is of age.")
 	case acting.ReasonUnproved:
-		status, detail = http.StatusConflict, "A license of the registry names somebody else, or when the child was born isn't known."
+		return problem.Refuse(http.StatusConflict, "representation_unproved", "A license of the registry names somebody else, or when the child was born isn't known.")
 	case acting.ReasonAssurance:
-		status, detail = http.StatusConflict, "Who the representative is isn't proofed to level 2."
+		return problem.Refuse(http.StatusConflict, "representation_assurance", "Who the representative is isn't proofed to level 2.")
 	case acting.ReasonEnded:
-		status, detail = http.StatusConflict, "The person who is represented has no account in force."
+		return problem.Refuse(http.StatusConflict, "representation_ended", "The person who is represented has no account in force.")
 	case acting.ReasonTwice:
-		status, detail = http.StatusConflict, "There is such a representation already."
+		return problem.Refuse(http.StatusConflict, "representation_twice", "There is such a representation already.")
 	case acting.ReasonTooMany:
-		status, detail = http.StatusConflict, "Who is represented has too many representations."
-	case acting.ReasonMayNot:
-		status, detail = http.StatusConflict, "A license proves it: it ends with the license."
-	default:
-		return err
+		return problem.Refuse(http.StatusConflict, "representation_too_many", "Who is represented has too many representations.")
 	}
-	return problem.Refuse(status, string(reasonOf(err)), detail)
+	return noneSuch(err)
+}
+
+// noneSuch is what is told of a representation, or of a representative, that isn't there or isn't the caller's.
+func noneSuch(err error) error {
+	if reasonOf(err) == acting.ReasonUnknown {
+		return problem.Refuse(http.StatusNotFound, "representation_unknown", "There is no such representation of yours, or no representative of that name and number among the people of your sources.")
+	}
+	return malformed(err)
+}
+
+// malformed is what is told of what can't be.
+func malformed(err error) error {
+	if reasonOf(err) == acting.ReasonMalformed {
+		return problem.Refuse(http.StatusUnprocessableEntity, "representation_malformed", "What was given can't be such a representation, or doesn't fit what is known of the two: compare names, codes, kind, acts, days and evidence.")
+	}
+	return err
 }
 
 func (x *People) enterRepresentation(c *call.Call) error {
@@ -148,7 +155,7 @@ func (x *People) enterRepresentation(c *call.Call) error {
 		Bounds: acting.Bounds{Acts: q.Acts, Items: q.Items, Types: q.Types, From: q.From, Until: q.Until},
 	})
 	if err != nil {
-		return refusedRepresentation(err)
+		return refusedEntry(err)
 	}
 	return c.ReplyAs(http.StatusCreated, representationOf(r))
 }
@@ -164,7 +171,7 @@ func (x *People) findRepresentations(c *call.Call) error {
 	}
 	all, err := x.c.Acting.OfCode(c.Context(), by, q.Code)
 	if err != nil {
-		return refusedRepresentation(err)
+		return malformed(err)
 	}
 	list := RepresentationList{Items: make([]Representation, len(all))}
 	for i, r := range all {
@@ -187,8 +194,11 @@ func (x *People) endRepresentation(c *call.Call) error {
 		id = ""
 	}
 	r, err := x.c.Acting.EndByClerk(c.Context(), by, id, q.Why)
+	if reasonOf(err) == acting.ReasonMayNot {
+		return problem.Refuse(http.StatusConflict, "representation_may_not", "A license proves it: it ends with the license.")
+	}
 	if err != nil {
-		return refusedRepresentation(err)
+		return noneSuch(err)
 	}
 	return c.ReplyAs(c.Endpoint.Status, representationOf(r))
 }

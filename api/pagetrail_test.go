@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/journal"
 )
 
@@ -50,9 +51,9 @@ func TestTrailPage(t *testing.T) {
 	s := newPageSite(t)
 	s.browser(t).Get(s.url+"/licenses").Press("submit", "username", "zhang", "password", "wrong")
 	account := s.accountOf(t, "zhang")
-	_, err := s.people.DisableAccount(t.Context(), "cli:wangwu", account, true)
+	_, err := s.people.Registrar.Disable(t.Context(), registrar.Caller{Actor: "cli:wangwu", Operator: true}, registrar.Target{Account: account}, true)
 	if err == nil {
-		_, err = s.people.DisableAccount(t.Context(), "cli:wangwu", account, false)
+		_, err = s.people.Registrar.Disable(t.Context(), registrar.Caller{Actor: "cli:wangwu", Operator: true}, registrar.Target{Account: account}, false)
 	}
 	mustOf(t)(err)
 	b := s.browserOf(t)

@@ -52,7 +52,7 @@ func (s *service) addPeople(t testing.TB, c *provider.Config) {
 	c.Ephemeral = memory.New(memory.Config{})
 	var err error
 	s.people, err = people.New(people.Config{
-		Parties: stores, Accounts: stores, Ephemeral: c.Ephemeral, Vault: s.keys.Vault(), Sender: s.phone, URL: c.Issuer, Journal: oidc.NewRecorder(s.db.Journal(), c.Log), Log: c.Log, Events: stores, Sources: stores, Links: stores, Changes: stores,
+		Parties: stores, Accounts: stores, Ephemeral: c.Ephemeral, Vault: s.keys.Vault(), Sender: s.phone, URL: c.Issuer, Journal: oidc.NewRecorder(s.db.Journal(), c.Log), Log: c.Log, Events: stores, Sources: stores, Links: stores, Changes: stores, Acting: stores,
 	})
 	mustOf(t)(err)
 	c.Sessions, c.Families, c.Consents, c.Spent, c.Settings = stores, stores, stores, stores, stores

@@ -28,7 +28,7 @@ func (s *Server) routes() (err error) {
 	l := s.c.Limits
 	if s.rest, err = rest.New(rest.Config{
 		Library: s.c.Library, Keyrings: s.c.Keyrings, Anchors: s.c.Anchors, Lists: s.c.Lists, Verifier: s.c.Verifier, Problems: s.problems,
-		Registrar: s.c.Registrar, Client: s.c.Provider.Clients.Client, Refusals: s.c.Provider.Journal, Askers: limit.NewRate(l.PeoplePerMinute, l.PeopleBurst),
+		Registrar: s.c.Registrar, Acting: s.c.Acting, Client: s.c.Provider.Clients.Client, Refusals: s.c.Provider.Journal, Askers: limit.NewRate(l.PeoplePerMinute, l.PeopleBurst),
 		Authorize: s.oauth.Authorize, Address: s.address, Step: s.step,
 		Readers: limit.NewRate(l.ReadPerMinute, l.ReadBurst), Addresses: limit.NewRate(l.VerifyPerMinute, l.VerifyBurst), Verifying: limit.NewTurnstile(l.Verifying, l.VerifyQueue),
 		Verified: func(verdict string) { s.metrics.verified.WithLabelValues(verdict).Inc() },

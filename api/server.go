@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
@@ -64,6 +65,7 @@ type Config struct {
 	Entry          *entry.Service // nil: nobody registers or recovers an account online
 	Trail          *trail.Service
 	Officers       *officer.Service   // nil: nobody has a post
+	Acting         *acting.Service    // who may act for whom; nil: nobody acts for others
 	Registrar      *registrar.Service // for the API about people; nil: there is none
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.

@@ -145,7 +145,7 @@ func newService(t testing.TB, c serviceConfig) *service {
 	}
 	s.Server, err = New(Config{
 		Issuer: s.url, Library: s.library, Provider: s.rules, Keyrings: s.keys.Keyrings(), Anchors: s.keys.Anchors(), Lists: s.db.Keys(),
-		Identity: who.Service, Factors: who.Factors, Phones: who.Phones != nil, Authenticators: who.Authenticators, Tickets: who.Tickets, Trail: who.Trail, Registrar: who.Registrar, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
+		Identity: who.Service, Factors: who.Factors, Phones: who.Phones != nil, Authenticators: who.Authenticators, Tickets: who.Tickets, Trail: who.Trail, Registrar: who.Registrar, Acting: who.Acting, Verifier: verifier, Limits: c.Limits, TrustedProxies: c.Proxies, Log: log, Step: c.Step,
 	})
 	must(err)
 	front.Config.Handler = s.Handler()

@@ -148,6 +148,7 @@ func tags() []*huma.Tag {
 		{Name: "Licenses", Description: "Licenses of your own participant."},
 		{Name: "Sharing", Description: "Licenses of others, which their holders let you read for a service item."},
 		{Name: "People", Description: "People of the sources for which the operator registered your client, and nobody else."},
+		{Name: "Representations", Description: "Who may act for whom 代理关系, of which a clerk checked the evidence."},
 		{Name: "Verification", Description: "For everyone who is shown a license."},
 		{Name: "Trust", Description: "What verifying offline takes."},
 	}
@@ -278,14 +279,15 @@ var pathParameter = regexp.MustCompile(`\{([a-z]+)\}`)
 func (o *Document) pathParameters(path string) []*huma.Param {
 	one := 1.0
 	all := map[string]*huma.Param{
-		"code":    {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
-		"id":      {Description: "of the license", Schema: licenseID{}.Schema(nil)},
-		"person":  {Description: "of the person", Schema: licenseID{}.Schema(nil)},
-		"item":    {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
-		"kid":     {Description: "name of the key: the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
-		"file":    {Description: "the key id of the root and `.crl`", Schema: &huma.Schema{Type: "string"}},
-		"version": {Description: "of the type", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
-		"n":       {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
+		"code":           {Description: "of the license type", Schema: typeCode{}.Schema(nil)},
+		"id":             {Description: "of the license", Schema: licenseID{}.Schema(nil)},
+		"person":         {Description: "of the person", Schema: licenseID{}.Schema(nil)},
+		"representation": {Description: "of the representation", Schema: licenseID{}.Schema(nil)},
+		"item":           {Description: "code of the service item 事项编码", Schema: itemCode{}.Schema(nil)},
+		"kid":            {Description: "name of the key: the `kid` of what it signed", Schema: &huma.Schema{Type: "string"}},
+		"file":           {Description: "the key id of the root and `.crl`", Schema: &huma.Schema{Type: "string"}},
+		"version":        {Description: "of the type", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
+		"n":              {Description: "number of the list", Schema: &huma.Schema{Type: "integer", Minimum: &one}},
 	}
 	var ps []*huma.Param
 	for _, m := range pathParameter.FindAllStringSubmatch(path, -1) {

@@ -69,6 +69,24 @@ var peopleReasons = []Reason{
 		Meaning: "Both numbers are one person's: nothing is to be done."},
 	{Status: http.StatusConflict, Reason: "codes_contradict", of: ofOperation("merge-people"),
 		Meaning: "Both hold a number of which a person has one at a time: see whether they are one person, and end the wrong number first."},
+	{Status: http.StatusNotFound, Reason: "representation_unknown", of: ofOperation("enter-representation", "end-representation"),
+		Meaning: "There is no such representation of yours, or no representative of that name and number among the people of your sources: compare both."},
+	{Status: http.StatusUnprocessableEntity, Reason: "representation_malformed", of: ofActing,
+		Meaning: "What was given can't be such a representation, or doesn't fit what is known of the two: compare names, codes, kind, acts, days and evidence."},
+	{Status: http.StatusUnprocessableEntity, Reason: "representation_of_age", of: ofOperation("enter-representation"),
+		Meaning: "The child is of age: it acts for itself."},
+	{Status: http.StatusConflict, Reason: "representation_unproved", of: ofOperation("enter-representation"),
+		Meaning: "A license of the registry names somebody else, or when the child was born isn't known: look at the license, or send the date of birth."},
+	{Status: http.StatusConflict, Reason: "representation_assurance", of: ofOperation("enter-representation"),
+		Meaning: "Who the representative is isn't proofed to level 2: proof them first."},
+	{Status: http.StatusConflict, Reason: "representation_ended", of: ofOperation("enter-representation"),
+		Meaning: "The person who is represented has no account in force: ask the operator."},
+	{Status: http.StatusConflict, Reason: "representation_twice", of: ofOperation("enter-representation"),
+		Meaning: "There is such a representation already: find it."},
+	{Status: http.StatusConflict, Reason: "representation_too_many", of: ofOperation("enter-representation"),
+		Meaning: "Who is represented has too many representations: end those that aren't needed."},
+	{Status: http.StatusConflict, Reason: "representation_may_not", of: ofOperation("end-representation"),
+		Meaning: "A license proves it: it ends with the license."},
 	{Status: http.StatusTooManyRequests, Reason: "people_limited", of: ofPeople,
 		Meaning: "There were too many requests about people by your client, 300 a minute: wait for Retry-After; for many people there is the operator's import."},
 }
@@ -79,7 +97,9 @@ func changesPerson(e *Endpoint) bool { return ofPeople(e) && e.header("If-Match"
 // changesOrMerges says yes to those, and to mergers, which find both people themselves.
 func changesOrMerges(e *Endpoint) bool { return changesPerson(e) || e.ID == "merge-people" }
 
-func ofPeople(e *Endpoint) bool { return strings.HasPrefix(e.Path, "/v1/admin/people") }
+func ofPeople(e *Endpoint) bool { return strings.HasPrefix(e.Path, "/v1/admin/people") || ofActing(e) }
+
+func ofActing(e *Endpoint) bool { return strings.HasPrefix(e.Path, "/v1/admin/representations") }
 
 // ofPerson says yes to endpoints that need somebody to be there.
-func ofPerson(e *Endpoint) bool { return ofPeople(e) && e.ID != "create-person" }
+func ofPerson(e *Endpoint) bool { return ofPeople(e) && !ofActing(e) && e.ID != "create-person" }

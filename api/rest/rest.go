@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/api/rest/people"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/signing"
@@ -39,6 +40,7 @@ type Config struct {
 	Readers   *limit.Rate // of readings, by client and person
 	// For requests about people. Without a Registrar there are none, and the others aren't needed.
 	Registrar *registrar.Service
+	Acting    *acting.Service // nil: nobody acts for others
 	Client    func(ctx context.Context, id string) (oidc.Client, error)
 	Refusals  *journal.Recorder // of the provider: records what is refused there
 	Askers    *limit.Rate       // of requests about people, by client
@@ -56,6 +58,7 @@ type API struct {
 
 	calls    call.Server
 	noPeople bool // nobody's accounts are kept here
+	noActing bool // nobody acts for others here
 	types    *licenseTypes
 	items    *serviceItems
 	licenses *licenses
@@ -80,8 +83,8 @@ func New(c Config) (*API, error) {
 		calls: call.New(call.Config{
 			Problems: c.Problems, Authorize: c.Authorize, Readers: c.Readers, Refused: c.Library.Refused, Refusals: c.Refusals, Step: c.Step,
 		}),
-		noPeople: c.Registrar == nil, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
-		people:       people.New(people.Config{Registrar: c.Registrar, Client: c.Client, Askers: c.Askers}),
+		noPeople: c.Registrar == nil, noActing: c.Acting == nil, types: newLicenseTypes(c.Library.Catalog()), items: newServiceItems(c.Library.Catalog()), licenses: &licenses{c.Library.Registry}, sharing: &sharing{c.Library.Grants, c.Library.Readings},
+		people:       people.New(people.Config{Registrar: c.Registrar, Acting: c.Acting, Client: c.Client, Askers: c.Askers}),
 		trust:        &trust{types: c.Library.Catalog().Types(), status: c.Library.Lists(), keyrings: c.Keyrings, roots: c.Anchors, lists: c.Lists, verifier: c.Verifier},
 		Verification: &Verification{c.Library.Verifications, c.Addresses, c.Verifying, c.Address, c.Verified},
 	}, nil
@@ -91,7 +94,7 @@ func New(c Config) (*API, error) {
 func (a *API) Mount(mount func(pattern string, h http.Handler), to *openapi.Document) {
 	for _, es := range a.endpoints() {
 		for _, e := range es {
-			if !a.noPeople || e.Scope != oidc.ScopePeopleWrite {
+			if (!a.noPeople || e.Scope != oidc.ScopePeopleWrite) && (!a.noActing || e.Tag != people.RepresentationTag) {
 				a.calls.Mount(e, mount, to)
 			}
 		}

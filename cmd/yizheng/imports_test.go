@@ -138,7 +138,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/representation", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -255,7 +255,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/session", "oidc/token", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/sqlite/identities": {
-		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/representation", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/postgres": {
 		ours:     slices.Concat(driverRooms("storage/postgres"), []string{"storage/retention"}),
@@ -283,7 +283,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/identities": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/representation", "signing", "signing/journal", "storage/postgres/engine", "storage/postgres/ledger"},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/porttest": {},
@@ -300,7 +300,7 @@ var rules = withIdentity(map[string]rule{
 	"storage/storagetest/upkeep":     {ours: slices.Concat(domains, suites("grants", "ledger", "licenses", "provider", "suite"), []string{"storage/retention"})},
 	"storage/storagetest":            {ours: slices.Concat(domains, suites("catalog", "grants", "identities", "ledger", "provider", "suite"))},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/officers", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/officer", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/upstream", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/officers", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/officer", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/upstream", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "api/outbound", "oidc/identity/certificate/certificatetest", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3", "golang.org/x/text/language"},
@@ -330,10 +330,10 @@ var rules = withIdentity(map[string]rule{
 	},
 	// People, and nothing of licenses.
 	"api/rest/people": {
-		ours: []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "license/party", "oidc", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing/journal"},
+		ours: []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "license/party", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/intake", "oidc/identity/registrar", "signing/journal"},
 	},
 	"api/rest": {
-		ours:     []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "api/rest/people", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/identity/registrar", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
+		ours:     []string{"api/limit", "api/openapi", "api/problem", "api/rest/call", "api/rest/people", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/party", "license/refusal", "license/registry", "license/status", "license/verify", "oidc", "oidc/identity/acting", "oidc/identity/registrar", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/strictjson"},
 		testOurs: []string{"api/web", "license/refusal"},
 	},
 	// The pages of logging in, and what every page has; the portal stands on it.

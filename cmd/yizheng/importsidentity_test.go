@@ -63,10 +63,15 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/officer", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
+	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/certificate", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/officer", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
 	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/notice", "signing/journal"}},
 	"oidc/identity/officer": {
 		ours:     []string{"license/party", "oidc/identity", "signing", "signing/journal", "signing/vault"},
+		testOurs: []string{"oidc/identity/identitytest"},
+	},
+	"oidc/identity/representation": {ours: []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
+	"oidc/identity/acting": {
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/notice", "oidc/identity/representation", "signing", "signing/journal", "signing/vault"},
 		testOurs: []string{"oidc/identity/identitytest"},
 	},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},

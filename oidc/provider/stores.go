@@ -7,6 +7,7 @@ import (
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/registrar"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -30,5 +31,6 @@ type Stores interface {
 	intake.Links
 	registrar.Store
 	officer.Store
+	representation.Store
 	trail.Events
 }

@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
@@ -42,7 +43,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
-		Sources: db.Provider, Links: db.Provider, Changes: db.Provider, Posts: db.Provider, Participants: db.Provider,
+		Sources: db.Provider, Links: db.Provider, Changes: db.Provider, Posts: db.Provider, Participants: db.Provider, Acting: db.Provider,
 	})
 	suite.Must(t, "people", err)
 	imported := takeIn(t, s)
@@ -65,6 +66,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
 	secrets = append(secrets, imported...)
 	secrets = append(secrets, appoint(t, db, s, a)...)
+	secrets = append(secrets, represent(t, s, acting.Party{Name: name, Code: code})...)
 	if len(kept.all) == 0 {
 		t.Fatal("logging in kept nothing where it may be lost")
 	}
@@ -114,6 +116,18 @@ func appoint(t *testing.T, db suite.Database, s *people.People, a identity.Accou
 		}
 	}
 	return secrets
+}
+
+// represent enters somebody as the guardian of a child. It returns what must not be found afterwards.
+func represent(t *testing.T, s *people.People, guardian acting.Party) []string {
+	t.Helper()
+	child := acting.Party{Name: "司徒样例小䶮", Code: party.Code{Type: party.OtherPerson, Value: "Y990000001样例"}}
+	const evidence = "样例村委会监护证明 2026-17"
+	_, err := s.Acting.Enter(t.Context(), acting.Clerk{ID: "cli"}, acting.Checked{
+		Kind: acting.Guardian, Principal: child, Representative: guardian, Born: party.DateOf(time.Now()), Bounds: acting.Bounds{Acts: acting.Acts()}, Evidence: evidence,
+	})
+	suite.Must(t, "entering a guardian", err)
+	return []string{child.Name, child.Code.Value, evidence}
 }
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.

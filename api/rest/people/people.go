@@ -18,6 +18,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/journal"
@@ -26,6 +27,7 @@ import (
 // Config says what People works with.
 type Config struct {
 	Registrar *registrar.Service
+	Acting    *acting.Service                                           // nil: nobody acts for others
 	Client    func(ctx context.Context, id string) (oidc.Client, error) // as it is registered now
 	Askers    *limit.Rate                                               // of requests, by client
 }
@@ -40,7 +42,7 @@ func New(c Config) *People { return &People{c} }
 
 // Endpoints returns what there is about people. Of a nil x it returns what the document says of them.
 func (x *People) Endpoints() []call.Endpoint {
-	return slices.Concat(x.readEndpoints(), x.changeEndpoints())
+	return slices.Concat(x.readEndpoints(), x.changeEndpoints(), x.representationEndpoints())
 }
 
 // readEndpoints are those that find and read somebody, or bring them in.

@@ -59,6 +59,12 @@ const (
 	PeopleMerged         Kind = "people_merged"  // two records are one person's
 )
 
+// Kinds of messages about who acts for whom. They name nobody.
+const (
+	RepresentationOffered Kind = "representation_offered" // to act for somebody
+	RepresentationEnded   Kind = "representation_ended"
+)
+
 // Code returns the message of a kind with a one-time code that is good for five minutes. It
 // says what the code is for, and never asks to tell it to anybody.
 func Code(k Kind, phone, code, language string) Message {
@@ -131,6 +137,14 @@ var texts = map[Kind][2]string{
 	PeopleMerged: {
 		"【一证】您在本平台的两份个人信息已由工作人员合并，重复的账号不再使用，以前的登录已退出。如果您对此有疑问，请携带本人身份证件到就近的政务服务大厅办理，或拨打 12345。",
 		"[Yizheng] Two records of you were merged by our staff. The second account is no longer used, and was logged out. If this is a mistake, go to a government service hall with your identity document, or call 12345.",
+	},
+	RepresentationOffered: {
+		"【一证】有一项代理关系与您有关，可能需要您确认。请登录后在“代理关系”中查看。如果您不知情，请勿接受，也不要告诉任何人验证码。",
+		"[Yizheng] An authorization to act for others concerns you and may await your answer. Log in and see “Acting for others”. If you know nothing of it, don't accept it, and tell nobody a code.",
+	},
+	RepresentationEnded: {
+		"【一证】一项与您有关的代理关系已结束。请登录后在“代理关系”中查看。",
+		"[Yizheng] An authorization to act for others that concerns you has ended. Log in and see “Acting for others”.",
 	},
 	RecoveryCodeUsed: {
 		"【一证】您的账号刚刚使用恢复码通过了登录验证。如果不是您在操作，请登录后在“账号与安全”中删除恢复码，并修改密码。",

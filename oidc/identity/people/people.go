@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/entry"
@@ -45,6 +46,8 @@ type Config struct {
 	Changes      registrar.Store          // likewise; without it nobody raises how well their account is proofed either
 	Posts        officer.Store            // of participants' officers; nil: there are none
 	Participants identity.Participants    // whose they are; needed with Posts
+	Acting       acting.Store             // who may act for whom; nil: nobody acts for others
+	Registry     acting.Registry          // what licenses prove of that; nil: nothing
 	Upstreams    upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
 	// Certificates has of it Authorities, Fetch, Spend and Verifier; without Authorities nobody logs in with a certificate.
 	Certificates certificate.Config
@@ -64,6 +67,7 @@ type People struct {
 	Registrar         *registrar.Service   // authorities' changes to people; nil without Sources
 	Officers          *officer.Service     // who has a post where; nil without Posts
 	Trail             *trail.Service       // tells people what happened to their accounts; nil without Events
+	Acting            *acting.Service      // who may act for whom; nil without a store of it
 	Upstreams         *upstream.Service    // logs people in with other providers; nil without any
 	Certificates      *certificate.Service // checks certificates; nil without Authorities. Its Run reads revocation lists
 }
@@ -122,6 +126,11 @@ func New(c Config) (*People, error) {
 			return nil, err
 		}
 	}
+	if c.Acting != nil {
+		if err := p.represent(&c, notices, log); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.ofOrganizations(&c, notices)
 }
 
@@ -144,6 +153,12 @@ func (c *Config) certificates(log *slog.Logger) (*certificate.Service, error) {
 	}
 	k.URL, k.Vault, k.Log = c.URL, c.Vault, log
 	return certificate.New(k)
+}
+
+// represent adds the rules of who may act for whom.
+func (p *People) represent(c *Config, notices *notice.Notices, log *slog.Logger) (err error) {
+	p.Acting, err = acting.New(acting.Config{Store: c.Acting, People: p.Service, Registry: c.Registry, Vault: c.Vault, Journal: c.Journal, Notices: notices, Log: log})
+	return err
 }
 
 // takeIn adds what works with other systems' people.

@@ -167,9 +167,13 @@ var purges = []string{
 	`DELETE FROM link_keys WHERE (serial, sum) IN
 		(SELECT serial, sum FROM link_keys WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM post_claims WHERE (serial, sum) IN
-		(SELECT serial, sum FROM post_claims WHERE serial = ? LIMIT ?)`,
+(SELECT serial, sum FROM post_claims WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM post_offers WHERE (serial, sum, post) IN
-		(SELECT serial, sum, post FROM post_offers WHERE serial = ? LIMIT ?)`,
+(SELECT serial, sum, post FROM post_offers WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM representation_keys WHERE (serial, sum) IN
+(SELECT serial, sum FROM representation_keys WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM representation_uniques WHERE (serial, sum) IN
+(SELECT serial, sum FROM representation_uniques WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM session_parties WHERE (serial, sum, created, session) IN
 		(SELECT serial, sum, created, session FROM session_parties WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM family_parties WHERE (serial, sum, created, family) IN

@@ -65,7 +65,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Proofs: in.Outside.Proofs, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
-		Sources: stores, Links: stores, Changes: stores, Posts: stores, Participants: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
+		Sources: stores, Links: stores, Changes: stores, Posts: stores, Acting: stores, Participants: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
 		Upstreams:    upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: spend},
 		Certificates: certificate.Config{Authorities: in.Outside.Authorities, Fetch: outbound.FetchList, Spend: spend, Verifier: in.Verifier},
 	})

@@ -28,6 +28,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
@@ -60,6 +61,7 @@ type Config struct {
 	Tickets        *password.Tickets
 	Entry          *entry.Service // nil: nobody registers or recovers an account online
 	Trail          *trail.Service
+	Acting         *acting.Service    // nil: nobody acts for others
 	Registrar      *registrar.Service // for the API about people; nil: there is none
 	// Ready reports whether requests can be served, or what is missing: for
 	// /readyz. Nil: always ready.

@@ -47,6 +47,7 @@ const (
 	ReasonPhoneWaits              Reason = "phone_waits"
 	ReasonConsentRefused          Reason = "consent_refused"
 	ReasonHolderChosePaper        Reason = "holder_chose_paper"
+	ReasonNoRepresentation        Reason = "no_representation"
 
 	// Misuse of a code or a refresh token that was really issued.
 	ReasonCodeClient      Reason = "code_client"

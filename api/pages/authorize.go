@@ -18,6 +18,7 @@ const (
 	loginPath   = "/login"
 	codePath    = "/login/code"
 	accountPath = "/login/account"
+	actingPath  = "/login/acting"
 	consentPath = "/consent"
 	setupPath   = "/setup"
 
@@ -148,6 +149,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return t.showAccount(v, step)
 	case step.Kind == oidc.StepLink:
 		return t.showLink(v, step)
+	case step.Kind == oidc.StepActing:
+		return showActing(t, v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

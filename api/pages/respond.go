@@ -68,6 +68,8 @@ func (v *Visit) Onward(step oidc.Step, err error) error {
 		return v.Redirect(pageURL(accountPath, step))
 	case oidc.StepLink:
 		return v.Redirect(pageURL(linkPath, step))
+	case oidc.StepActing:
+		return v.Redirect(pageURL(actingPath, step))
 	case oidc.StepConsent:
 		return v.Redirect(pageURL(consentPath, step))
 	}

@@ -70,6 +70,7 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + accountPath: t.page(oidc.StepAccount), "POST " + accountPath: t.chooseAccount,
 		"GET " + linkPath: t.page(oidc.StepLink), "POST " + linkPath: t.link,
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
+		"GET " + actingPath: t.page(oidc.StepActing), "POST " + actingPath: t.act,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,

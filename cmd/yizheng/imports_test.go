@@ -92,7 +92,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/fresh": {},
@@ -107,7 +107,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/token": {
-		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal", "signing/vault"},
+		ours:   []string{"license/party", "oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal", "signing/vault"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/grant": {
@@ -115,7 +115,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/consent": {
-		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal", "signing/vault"},
+		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/request", "oidc/token", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/request": {
 		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/session", "oidc/token"},
@@ -129,12 +129,13 @@ var rules = withIdentity(map[string]rule{
 	"oidc/scan": {
 		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/keeper", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
+	"oidc/behalf": {ours: []string{"oidc", "oidc/identity", "oidc/identity/acting", "oidc/request", "oidc/session"}},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -296,7 +297,7 @@ var rules = withIdentity(map[string]rule{
 	"storage/storagetest/upkeep":     {ours: slices.Concat(domains, suites("grants", "ledger", "licenses", "provider", "suite"), []string{"storage/retention"})},
 	"storage/storagetest":            {ours: slices.Concat(domains, suites("catalog", "grants", "identities", "ledger", "provider", "suite"))},
 	"api": {
-		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/upstream", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
+		ours:       []string{"api/limit", "api/oauth", "api/openapi", "api/pages", "api/pages/enter", "api/pages/portal", "api/problem", "api/rest", "api/views", "api/web", "license/library", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/password", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/upstream", "oidc/provider", "signing", "signing/jose", "signing/journal", "signing/pki"},
 		others:     []string{"github.com/prometheus/client_golang"},
 		testOurs:   slices.Concat(domains, []string{"api/apitest", "api/join", "api/outbound", "oidc/identity/passkey/passkeytest", "storage", "storage/memory", "storage/porttest", "storage/sqlite", "storage/postgres"}),
 		testOthers: []string{"github.com/danielgtaylor/huma/v2", "github.com/emmansun/gmsm", "github.com/jackc/pgx/v5", "github.com/ncruces/go-sqlite3", "github.com/pquerna/otp", "github.com/zitadel/oidc/v3", "golang.org/x/text/language"},
@@ -304,7 +305,7 @@ var rules = withIdentity(map[string]rule{
 	"api/rows":          {ours: []string{"api/rows/workbook"}, others: []string{"github.com/go-json-experiment/json", "github.com/xuri/excelize/v2", "golang.org/x/text"}},
 	"api/rows/workbook": {others: []string{"github.com/xuri/excelize/v2"}},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/identity", "oidc/identity/factor", "signing/journal"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {
@@ -339,10 +340,10 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"api/limit", "api/pages", "api/problem", "api/web", "license/party", "oidc/identity", "oidc/identity/entry", "oidc/identity/password", "oidc/identity/phonecode"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "license/party", "oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
 	},
 	"api/views": {
-		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity"},
+		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/session"},
 	},
 	"api/apitest": {
 		others: []string{"golang.org/x/net/html"},

@@ -50,6 +50,8 @@ func (Account) tries() bool      { return false }
 func (Decision) tries() bool     { return false }
 func (Find) tries() bool         { return false }
 func (Cancel) tries() bool       { return false }
+func (Act) tries() bool          { return false }
+func (ActAnew) tries() bool      { return false }
 
 // Factors checks the proofs by which people log in. [factor.Service] implements it; its
 // methods say what they refuse.
@@ -159,6 +161,9 @@ type Cancel struct{}
 func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
+	}
+	if a.behalf.Unrepresented() && a.sent.At == oidc.StepActing {
+		return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person represents nobody for whom this can be done", Reason: oidc.ReasonNoRepresentation}), nil
 	}
 	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
 }

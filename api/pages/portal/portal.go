@@ -22,13 +22,16 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
 	grants "yizheng.internal/license/grant"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/behalf"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/trail"
@@ -49,6 +52,9 @@ type Config struct {
 	Authenticators *authenticator.Service
 	Upstreams      *upstream.Service // nil: there are no other providers
 	Trail          *trail.Service
+	Acting         *acting.Service // nil: nobody acts for others
+	Behalf         *behalf.Service
+	Items          *catalog.Items
 	Scans          *scan.Service
 	Clients        *client.Service
 	Offers         *offer.Service
@@ -96,6 +102,7 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("GET "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.passwordPage))
 	handle("POST "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
+	representing{p}.mount(handle)
 	scans{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }
@@ -136,6 +143,9 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		who, err := p.c.Sessions.Session(v.R.Context(), v.Browser)
 		if err == nil && n.metBy(who) {
 			v.Frame.User, v.Frame.Section = who.Party.Name, section
+			if err := p.represented(v, &who); err != nil {
+				return err
+			}
 			return h(v, who)
 		}
 		if err != nil && !errors.Is(err, oidc.ErrNoSession) {
@@ -171,6 +181,9 @@ func (p *Portal) home(v *pages.Visit) error {
 	if who.Assurance < seesLicenses {
 		return v.Show(http.StatusOK, web.Locked{})
 	}
+	if err := p.represented(v, &who); err != nil {
+		return err
+	}
 	return p.inTurn(p.licensesPage)(v, who)
 }
 
@@ -197,8 +210,10 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 	return audit.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
 }
 
-// subject is who is logged in, as the registry knows them.
-func subject(who oidc.Session) offer.Subject { return join.Subject(who.Party, who.Assurance) }
+// subject is who is logged in, and for whom they act, as the registry knows them.
+func subject(who oidc.Session) offer.Subject {
+	return join.Subject(who.Party, who.Acting, who.Assurance)
+}
 
 const pageSize = 20
 

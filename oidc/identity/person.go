@@ -32,6 +32,15 @@ func (r *Roster) Someone(ctx context.Context, account string) (Someone, error) {
 	return Someone{a, p}, err
 }
 
+// SomeoneOf returns the person who is a party, by its id, or ErrNotFound if they have no account.
+func (r *Roster) SomeoneOf(ctx context.Context, party string) (Someone, error) {
+	record, err := r.s.c.Accounts.LoadAccountOf(ctx, party)
+	if err != nil {
+		return Someone{}, err
+	}
+	return r.Someone(ctx, record.ID)
+}
+
 // FindSomeone returns the person to whom a code leads, or has led, or ErrNotFound. Whether there is
 // such a person or not, it makes the same queries and opens as many records.
 func (r *Roster) FindSomeone(ctx context.Context, code party.Code) (Someone, error) {

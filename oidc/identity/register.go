@@ -164,13 +164,7 @@ func (s *Service) partyOf(ctx context.Context, r Registration, source string, no
 		return p, finding(err)
 	}
 	p = r.party(source, now)
-	record, err := s.sealParty(ctx, p)
-	if err != nil {
-		return Party{}, err
-	}
-	err = s.c.Journal.Change(ctx, Did(r.Actor, journal.ActionPartyCreate, p.ID, r.RequestID, ""), func() error {
-		return s.c.Parties.CreateParty(ctx, record)
-	})
+	err = NewRoster(s).CreateParty(ctx, p, r.Actor, r.RequestID)
 	if errors.Is(err, ErrExists) { // it was made after the search
 		p, err = s.findParty(ctx, r)
 	}
@@ -186,21 +180,37 @@ func (r Registration) party(source string, now time.Time) Party {
 	return p
 }
 
-// findParty returns the party to which the code leads, or ErrNotFound. It refuses a party that
-// isn't a person of that name.
+// CreateParty stores a new party. ErrExists if one of its codes leads to another one.
+func (r *Roster) CreateParty(ctx context.Context, p Party, actor, requestID string) error {
+	record, err := r.s.sealParty(ctx, p)
+	if err != nil {
+		return err
+	}
+	return r.s.c.Journal.Change(ctx, Did(actor, journal.ActionPartyCreate, p.ID, requestID, ""), func() error {
+		return r.s.c.Parties.CreateParty(ctx, record)
+	})
+}
+
+// FindParty returns the party to which a code leads, or has led, or ErrNotFound.
+func (r *Roster) FindParty(ctx context.Context, code party.Code) (Party, error) {
+	keys, err := r.s.codeKeys(ctx, code)
+	if err != nil {
+		return Party{}, err
+	}
+	record, err := r.s.c.Parties.FindParty(ctx, keys)
+	if err != nil {
+		return Party{}, err
+	}
+	p, err := r.s.openParty(ctx, record)
+	if err == nil && !slices.Contains(p.AllCodes(), code) { // the row that led here isn't trusted
+		return Party{}, r.s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
+	}
+	return p, err
+}
+
+// findParty is FindParty for a person. It refuses a party that isn't one of that name.
 func (s *Service) findParty(ctx context.Context, r Registration) (Party, error) {
-	keys, err := s.codeKeys(ctx, r.Code)
-	if err != nil {
-		return Party{}, err
-	}
-	record, err := s.c.Parties.FindParty(ctx, keys)
-	if err != nil {
-		return Party{}, err
-	}
-	p, err := s.openParty(ctx, record)
-	if err == nil && !slices.Contains(p.AllCodes(), r.Code) { // the row that led here isn't trusted
-		return Party{}, s.c.Vault.Auth().Refuse("party_codes", p.ID, "the code of another party leads to it")
-	}
+	p, err := NewRoster(s).FindParty(ctx, r.Code)
 	if err == nil && !(p.Kind == Person && p.Named(r.Name)) {
 		err = &Error{Reason: "name_differs", Detail: "somebody of another name is known by that number: check both"}
 	}

@@ -4,6 +4,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/trail"
@@ -28,5 +29,6 @@ type Stores interface {
 	intake.Sources
 	intake.Links
 	registrar.Store
+	acting.Store
 	trail.Events
 }

@@ -52,7 +52,7 @@ const (
 // table by its index here, so this list may only grow at its end. Grants are deleted after
 // they have lapsed. The register of a withdrawn consent holds, as its revision, the second
 // when the consent would have expired, and is deleted then. No other record is ever deleted.
-var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations", expiring, "sources"}
+var tables = []string{"keys", "participants", "clients", "parties", "accounts", "licenses", lapsing, "license_types", "service_items", "delegations", expiring, "sources", "representations"}
 
 // versioned are the tables whose rows are versions of entries of the catalog.
 var versioned = []string{"license_types", "service_items"}

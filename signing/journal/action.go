@@ -93,6 +93,21 @@ const (
 	ActionPersonReopen   Action = "person.reopen"
 )
 
+// Of who acts for whom.
+const (
+	ActionRepresentationPropose Action = "representation.propose"
+	ActionRepresentationAccept  Action = "representation.accept"
+	ActionRepresentationDecline Action = "representation.decline"
+	ActionRepresentationEnd     Action = "representation.end"
+	ActionRepresentationConfirm Action = "representation.confirm"
+	ActionRepresentationEnter   Action = "representation.enter"
+	ActionRepresentationChoose  Action = "representation.choose"
+	ActionRepresentationFind    Action = "representation.find"
+	ActionRepresentationOffered Action = "representation.offered"
+	ActionRepresentationBegun   Action = "representation.begun"
+	ActionRepresentationEnded   Action = "representation.ended"
+)
+
 // Of the catalog, licenses and grants.
 const (
 	ActionTypePut     Action = "type.put"
@@ -210,6 +225,17 @@ var actions = []Known{
 	{ActionPersonCodeEnd, Provider, "account", "A person holds a number of a document no longer."},
 	{ActionPersonClose, Provider, "account", "An account was closed for good: its owner asked for it, or has died."},
 	{ActionPersonReopen, Provider, "account", "An account that was closed by mistake is open again."},
+	{ActionRepresentationPropose, Provider, "representation", "Somebody proposed that a person act for them, or for an organization."},
+	{ActionRepresentationAccept, Provider, "representation", "A person accepted to act for somebody."},
+	{ActionRepresentationDecline, Provider, "representation", "A person declined to act for somebody."},
+	{ActionRepresentationEnd, Provider, "representation", "A representation was ended, by either side, a clerk, or because it was over."},
+	{ActionRepresentationConfirm, Provider, "representation", "A new legal representative confirmed whom a former one had appointed."},
+	{ActionRepresentationEnter, Provider, "representation", "A clerk entered a representation of which they checked the evidence."},
+	{ActionRepresentationChoose, Provider, "representation", "A person acted for the first time for whom a license proves that they may."},
+	{ActionRepresentationFind, Provider, "party", "A clerk or a client looked up the representations of a party; without a subject: of nobody known."},
+	{ActionRepresentationOffered, Provider, "account", "A person was asked to act for somebody, or an administrator appointed in their name."},
+	{ActionRepresentationBegun, Provider, "account", "A representation began that concerns the person."},
+	{ActionRepresentationEnded, Provider, "account", "A representation ended that concerns the person, or was declined."},
 	{ActionSessionBegin, Provider, "session", "Somebody logged in."},
 	{ActionSessionStepUp, Provider, "session", "A second factor was checked in a session."},
 	{ActionSessionEnd, Provider, "session", "A session ended; the result is why."},

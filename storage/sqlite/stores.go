@@ -44,6 +44,7 @@ type Provider struct {
 	*identities.Sources
 	*identities.Links
 	*identities.Changes
+	*identities.Representations
 }
 
 // Provider returns the stores of the OpenID provider, and of who logs in there.
@@ -51,7 +52,7 @@ func (db *DB) Provider() *Provider {
 	e := db.engine
 	return &Provider{
 		&provider.Clients{DB: e}, &provider.Sessions{DB: e}, &provider.Families{DB: e}, &provider.Consents{DB: e}, &provider.Spent{DB: e}, &ledger.Settings{DB: e}, &ledger.Trails{DB: e},
-		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e}, &identities.Sources{DB: e}, &identities.Links{DB: e}, &identities.Changes{DB: e},
+		&identities.Participants{DB: e}, &identities.Parties{DB: e}, &identities.Accounts{DB: e}, &identities.Sources{DB: e}, &identities.Links{DB: e}, &identities.Changes{DB: e}, &identities.Representations{DB: e},
 	}
 }
 

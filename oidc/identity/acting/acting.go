@@ -121,6 +121,7 @@ type Representation struct {
 	Born           string    `json:"born,omitempty"` // the principal's date of birth, for guardians
 	State          State     `json:"state"`
 	EndedBy        Reason    `json:"ended_by,omitempty"` // why it ended
+	Why            string    `json:"why,omitempty"`      // what a clerk who ended it said
 	Created        time.Time `json:"-"`
 	Updated        time.Time `json:"-"`
 	Revision       int64     `json:"-"` // counts updates, from 1
@@ -160,4 +161,5 @@ const (
 	ReasonTwice     Reason = "representation_twice"     // there is such a representation already
 	ReasonTooMany   Reason = "representation_too_many"  // the principal has too many
 	ReasonMalformed Reason = "representation_malformed" // what was given can't be such a representation
+	ReasonAssurance Reason = "representation_assurance" // the login, or who the person is, isn't proved well enough
 )

@@ -17,7 +17,7 @@ type Record struct {
 	Created  time.Time
 	Updated  time.Time
 	// Unique are lookup keys of (kind, principal, representative) while the representation is not Ended: two
-	// such can't be stored. Keys lead to the representation: from its principal's party id, from
+	// such can't be stored. Of Ended there are none. Keys lead to the representation: from its principal's party id, from
 	// the representative's party id and, before it is accepted, from the representative's code. Both are made under
 	// every live lookup key, are written, and not read back.
 	Unique []signing.Lookup
@@ -35,10 +35,12 @@ type Store interface {
 	// LoadRepresentation returns the newest revision, or identity.ErrNotFound.
 	LoadRepresentation(ctx context.Context, id string) (Record, error)
 	// UpdateRepresentation saves r, replaces its keys, and counts the revision up, if the stored
-	// revision is r.Revision; otherwise identity.ErrConflict, and nothing is stored. It stores the events with
-	// it.
+	// revision is r.Revision; otherwise identity.ErrConflict. identity.ErrExists if one of its unique keys is
+	// another's. It stores the events with it, or nothing at all.
 	UpdateRepresentation(ctx context.Context, r Record, es ...journal.Event) error
 	// FindRepresentations returns up to limit representations to which one of the keys leads, the
 	// newest first: those that haven't ended before the others.
 	FindRepresentations(ctx context.Context, keys []signing.Lookup, limit int) ([]Record, error)
+	// ListRepresentations returns up to limit representations with an ID greater than after, by ID.
+	ListRepresentations(ctx context.Context, after string, limit int) ([]Record, error)
 }

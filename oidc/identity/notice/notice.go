@@ -55,6 +55,12 @@ const (
 	RecoveryCodeUsed     Kind = "recovery_code_used"
 )
 
+// Kinds of messages about who acts for whom. They name nobody.
+const (
+	RepresentationOffered Kind = "representation_offered" // to act for somebody
+	RepresentationEnded   Kind = "representation_ended"
+)
+
 // Code returns the message of a kind with a one-time code that is good for five minutes. It
 // says what the code is for, and never asks to tell it to anybody.
 func Code(k Kind, phone, code, language string) Message {
@@ -111,6 +117,14 @@ var texts = map[Kind][2]string{
 	RecoveryCodesRenewed: {
 		"【一证】您的账号已重新生成恢复码，以前的恢复码已全部作废，其他设备上的登录已全部退出。如果不是您在操作，请登录后在“账号与安全”中将其删除，并修改密码。",
 		"[Yizheng] New recovery codes were made for your account. Those before are no longer good, and your other devices were logged out. If it wasn't you, log in, remove them under “Account and security” and change your password.",
+	},
+	RepresentationOffered: {
+		"【一证】有一项代理关系与您有关，可能需要您确认。请登录后在“代理关系”中查看。如果您不知情，请勿接受，也不要告诉任何人验证码。",
+		"[Yizheng] An authorization to act for others concerns you and may await your answer. Log in and see “Acting for others”. If you know nothing of it, don't accept it, and tell nobody a code.",
+	},
+	RepresentationEnded: {
+		"【一证】一项与您有关的代理关系已结束。请登录后在“代理关系”中查看。",
+		"[Yizheng] An authorization to act for others that concerns you has ended. Log in and see “Acting for others”.",
 	},
 	RecoveryCodeUsed: {
 		"【一证】您的账号刚刚使用恢复码通过了登录验证。如果不是您在操作，请登录后在“账号与安全”中删除恢复码，并修改密码。",

@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/oidc/ephemeral"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/entry"
 	"yizheng.internal/oidc/identity/factor"
@@ -40,6 +41,8 @@ type Config struct {
 	Links     intake.Links             // likewise
 	Events    trail.Events             // what was recorded about accounts; nil: nobody is shown what happened to theirs
 	Changes   registrar.Store          // likewise
+	Acting    acting.Store             // who may act for whom; nil: nobody acts for others
+	Registry  acting.Registry          // what licenses prove of that; nil: nothing
 	Upstreams upstream.Config          // of it Providers, Outside and Spend; without Providers nobody logs in with another one
 	Log       *slog.Logger             // default: discards
 }
@@ -56,6 +59,7 @@ type People struct {
 	Intake            *intake.Service    // takes in accounts of other systems; nil without Sources
 	Registrar         *registrar.Service // authorities' changes to people; nil without Sources
 	Trail             *trail.Service     // tells people what happened to their accounts; nil without Events
+	Acting            *acting.Service    // who may act for whom; nil without a store of it
 	Upstreams         *upstream.Service  // logs people in with other providers; nil without any
 }
 
@@ -107,6 +111,14 @@ func New(c Config) (*People, error) {
 	}
 	if c.Events != nil {
 		if p.Trail, err = trail.New(trail.Config{Events: c.Events, Log: log}); err != nil {
+			return nil, err
+		}
+	}
+	if c.Acting != nil {
+		p.Acting, err = acting.New(acting.Config{
+			Store: c.Acting, People: p.Service, Registry: c.Registry, Vault: c.Vault, Journal: c.Journal, Notices: notices, Log: log,
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -43,6 +43,19 @@ const (
 	Reopened       What = "reopened"
 )
 
+// What was done about acting for others.
+const (
+	RepresentationProposed  What = "representation_proposed" // by the person
+	RepresentationAccepted  What = "representation_accepted"
+	RepresentationDeclined  What = "representation_declined"
+	RepresentationFinished  What = "representation_finished" // by the person
+	RepresentationConfirmed What = "representation_confirmed"
+	RepresentationChosen    What = "representation_chosen"  // what a license proves, for the first time
+	RepresentationOffered   What = "representation_offered" // to the person, or in their name
+	RepresentationBegun     What = "representation_begun"   // the other side accepted, or a clerk entered it
+	RepresentationEnded     What = "representation_ended"   // by another
+)
+
 // What was refused.
 const (
 	TriedPassword What = "tried_password"
@@ -132,6 +145,18 @@ var decided = map[journal.Action]decision{
 	journal.ActionPersonCodeEnd: {done: NumberEnded},
 	journal.ActionPersonClose:   {done: Closed},
 	journal.ActionPersonReopen:  {done: Reopened},
+
+	journal.ActionRepresentationPropose: {byActor: true, done: RepresentationProposed},
+	journal.ActionRepresentationAccept:  {byActor: true, done: RepresentationAccepted},
+	journal.ActionRepresentationDecline: {byActor: true, done: RepresentationDeclined},
+	journal.ActionRepresentationEnd:     {byActor: true, done: RepresentationFinished},
+	journal.ActionRepresentationConfirm: {byActor: true, done: RepresentationConfirmed},
+	journal.ActionRepresentationChoose:  {byActor: true, done: RepresentationChosen},
+	journal.ActionRepresentationOffered: {done: RepresentationOffered},
+	journal.ActionRepresentationBegun:   {done: RepresentationBegun},
+	journal.ActionRepresentationEnded:   {done: RepresentationEnded},
+	journal.ActionRepresentationEnter:   {silent: toldBeside},
+	journal.ActionRepresentationFind:    {silent: ofLooking},
 
 	journal.ActionPersonFind: {silent: ofLooking},
 	journal.ActionPersonRead: {silent: ofLooking},

@@ -16,10 +16,10 @@ type Trails struct{ DB *engine.DB }
 // and provider_events_tries.
 const (
 	whereDone = `
-	CASE WHEN action IN ('session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end') THEN actor ELSE object END = $1
+	CASE WHEN action IN ('session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end', 'representation.propose', 'representation.accept', 'representation.decline', 'representation.end', 'representation.confirm', 'representation.choose') THEN actor ELSE object END = $1
 	AND action IN ('account.create', 'account.import', 'account.disable', 'account.enable', 'account.change_phone', 'account.setup_ticket', 'account.set_password', 'account.change_password',
 	'account.add_authenticator', 'account.rename_authenticator', 'account.remove_authenticator', 'login.password', 'login.challenge', 'login.confirm', 'code.send', 'code.check',
-	'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'login.upstream', 'scan.confirm', 'scan.refuse', 'person.level', 'person.rename', 'person.add_code', 'person.end_code', 'person.close', 'person.reopen', 'account.enter', 'session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end')
+	'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'login.upstream', 'scan.confirm', 'scan.refuse', 'person.level', 'person.rename', 'person.add_code', 'person.end_code', 'person.close', 'person.reopen', 'account.enter', 'session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end', 'representation.propose', 'representation.accept', 'representation.decline', 'representation.end', 'representation.confirm', 'representation.choose', 'representation.offered', 'representation.begun', 'representation.ended')
 	AND (result = 'ok' OR action IN ('session.end', 'family.end'))`
 	whereTried = `
 	object = $1

@@ -16,14 +16,17 @@ type Trails struct{ DB *engine.DB }
 // and provider_events_tries, word for word, for otherwise SQLite doesn't use them.
 const (
 	whereDone = `
-	CASE WHEN instr(' session.begin session.step_up session.end consent.remember consent.end family.end ', ' ' || action || ' ') > 0 THEN actor ELSE object END = ?
+	CASE WHEN instr(' session.begin session.step_up session.end consent.remember consent.end family.end' ||
+	' representation.propose representation.accept representation.decline representation.end representation.confirm representation.choose ', ' ' || action || ' ') > 0 THEN actor ELSE object END = ?
 	AND instr(' account.create account.import account.disable account.enable account.change_phone' ||
 	' account.setup_ticket account.set_password account.change_password account.add_authenticator' ||
 	' account.rename_authenticator account.remove_authenticator login.password login.challenge' ||
 	' login.confirm login.phone login.person login.scan login.upstream scan.confirm scan.refuse code.send code.check totp.check recovery_code.check' ||
 	' passkey.check person.level person.rename person.add_code person.end_code person.close' ||
 	' person.reopen account.enter session.begin' ||
-	' session.step_up session.end consent.remember consent.end family.end ', ' ' || action || ' ') > 0
+	' session.step_up session.end consent.remember consent.end family.end' ||
+	' representation.propose representation.accept representation.decline representation.end representation.confirm representation.choose' ||
+	' representation.offered representation.begun representation.ended ', ' ' || action || ' ') > 0
 	AND (result = 'ok' OR action IN ('session.end', 'family.end'))`
 	whereTried = `
 	object = ?

@@ -1,0 +1,178 @@
+package acting
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/signing/journal"
+)
+
+// maxEvidence is how long evidence may be, in characters.
+const maxEvidence = 200
+
+// evidence checks what a clerk says.
+func evidence(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || utf8.RuneCountInString(text) > maxEvidence || !utf8.ValidString(text) || !party.Visible(text) {
+		return "", refused(ReasonMalformed, "say on what it rests, in 1 to 200 visible characters")
+	}
+	return text, nil
+}
+
+// Enter stores a representation that rests on evidence which a clerk checked, as accepted. The
+// representative has an account; the principal is made with the given name and code if it isn't known. *identity.Error:
+// representation_malformed, _unknown (there is no such representative), _assurance (they aren't proofed well enough), _unproved (the registry
+// names another legal representative), _of_age, _twice, _too_many.
+func (s *Service) Enter(ctx context.Context, c Checked) (Representation, error) {
+	at := time.Now()
+	n := &now{at: at, today: party.DateOf(at)}
+	r := Representation{Kind: c.Kind, State: Accepted, Proof: Proof{AsOf: at.UTC(), Clerk: c.Clerk}}
+	var err error
+	if r.Proof.Evidence, err = evidence(c.Evidence); err != nil {
+		return Representation{}, err
+	}
+	if c.Clerk == "" || rank(c.Kind) < 0 {
+		return Representation{}, refused(ReasonMalformed, "a clerk enters one of the kinds")
+	}
+	if r.Bounds, err = c.Bounds.checked(n.today); err != nil {
+		return Representation{}, err
+	}
+	if r.Representative, err = s.named(ctx, n, c.Representative); err != nil {
+		return Representation{}, err
+	}
+	by := actor{c.Clerk, c.RequestID}
+	p, err := s.entered(ctx, by, n, &c)
+	if err != nil {
+		return Representation{}, err
+	}
+	r.Principal = Party{p.ID, p.Kind, p.Name, c.Principal.Code}
+	if p.ID == r.Representative.ID {
+		return Representation{}, refused(ReasonMalformed, "nobody represents themself")
+	}
+	if err := s.fits(ctx, n, &p, &r, c.Born); err != nil {
+		return Representation{}, err
+	}
+	told := news{journal.ActionRepresentationEnter, journal.ActionRepresentationBegun, ""}
+	for try := 1; ; try++ {
+		all, err := s.ofParty(ctx, p.ID)
+		if err != nil {
+			return Representation{}, err
+		}
+		if err := within(n, all); err != nil {
+			return Representation{}, err
+		}
+		if err = s.create(ctx, by, &r, told); !errors.Is(err, identity.ErrExists) {
+			return r, err
+		}
+		again, err := s.makeWay(ctx, by, n, all, &r)
+		if err != nil {
+			return Representation{}, err
+		}
+		if !again || try > 1 {
+			return Representation{}, refused(ReasonTwice, "there is such a representation already")
+		}
+	}
+}
+
+// named returns a representative whom a clerk names.
+func (s *Service) named(ctx context.Context, n *now, of Party) (Party, error) {
+	of, err := person(of.Name, of.Code)
+	if err != nil {
+		return Party{}, err
+	}
+	who, err := s.roster.FindSomeone(ctx, of.Code)
+	if err == nil && (!slices.Contains(held(&who.Party, n.today), of.Code) || !who.Party.Named(of.Name) || who.Account.Disabled) {
+		err = identity.ErrNotFound
+	}
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return Party{}, refused(ReasonUnknown, "there is no representative of that name and number with an account")
+	case err != nil:
+		return Party{}, err
+	case who.Account.Proofing.Level < least:
+		return Party{}, refused(ReasonAssurance, "who the representative is isn't proofed well enough")
+	}
+	return Party{who.Party.ID, identity.Person, who.Party.Name, of.Code}, nil
+}
+
+// entered returns the principal whom a clerk names, and makes it if it isn't known.
+func (s *Service) entered(ctx context.Context, by actor, n *now, c *Checked) (identity.Party, error) {
+	name, err := party.ParseName(c.Principal.Name)
+	if err == nil {
+		c.Principal.Code, err = party.ParseCode(c.Principal.Code.Type, c.Principal.Code.Value)
+	}
+	kind := identity.Person
+	if c.Kind.OfOrganization() {
+		kind = identity.Organization
+	}
+	if err != nil || string(c.Principal.Code.Type.Class()) != string(kind) {
+		return identity.Party{}, &identity.Error{Reason: ReasonMalformed, Detail: "a principal is named by a name and a code, an organization's or a person's as the kind wants it", Err: err}
+	}
+	known := func() (identity.Party, error) {
+		p, err := s.roster.FindParty(ctx, c.Principal.Code)
+		if err == nil && (p.Kind != kind || !slices.Contains(held(&p, n.today), c.Principal.Code) || !p.Named(name)) {
+			err = refused(ReasonMalformed, "the principal is known by another name, or holds that code no longer: check both")
+		}
+		return p, err
+	}
+	p, err := known()
+	if !errors.Is(err, identity.ErrNotFound) {
+		return p, err
+	}
+	return s.newParty(ctx, by, identity.Party{Kind: kind, Name: name, Codes: codesOf("clerk "+c.Clerk, c.Principal.Code)}, known)
+}
+
+// fits checks what only some kinds have, and fills it in.
+func (s *Service) fits(ctx context.Context, n *now, p *identity.Party, r *Representation, born party.Date) error {
+	switch r.Kind {
+	case LegalRepresentative, Administrator, Agent:
+		h, err := s.heads(ctx, n, p)
+		if err == nil && r.Kind == LegalRepresentative && len(h.codes) > 0 {
+			err = refused(ReasonUnproved, "a license of the registry names the legal representative by a code: what it says goes")
+		}
+		return err
+	case Guardian:
+		said := birth("", nil, p.AllCodes())
+		switch {
+		case born.IsZero():
+			born = said
+		case !said.IsZero() && said != born:
+			return refused(ReasonMalformed, "the child's number has another date of birth")
+		}
+		if _, err := guarded(born, n.today); err != nil {
+			return err
+		}
+		r.Born = born.String()
+		return s.living(ctx, r.Kind, p.ID)
+	case Entrusted:
+		return s.living(ctx, r.Kind, p.ID)
+	}
+	return refused(ReasonMalformed, "a clerk enters one of the kinds")
+}
+
+// EndByClerk ends a representation; why is for the record. What a license proves isn't ended by it: whoever
+// keeps the license does that. Ending what has ended changes nothing. *identity.Error: representation_unknown, _may_not, _malformed.
+func (s *Service) EndByClerk(ctx context.Context, clerk, requestID, id, why string) (Representation, error) {
+	why, err := evidence(why)
+	if err != nil {
+		return Representation{}, err
+	}
+	told := news{journal.ActionRepresentationEnd, journal.ActionRepresentationEnded, notice.RepresentationEnded}
+	return s.change(ctx, actor{clerk, requestID}, id, told, func(r *Representation) error {
+		switch {
+		case r.Proof.License != "":
+			return refused(ReasonMayNot, "a license proves it: it ends with the license")
+		case r.State == Ended:
+			return errUnchanged
+		}
+		r.State, r.EndedBy, r.Why = Ended, ReasonEnded, clerk+": "+why
+		return nil
+	})
+}

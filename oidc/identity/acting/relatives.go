@@ -1,0 +1,123 @@
+package acting
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
+)
+
+// Relatives returns the relatives of whoever acts; acting is nil if they act for themself. Who acts for a person has
+// none: that person's relatives agreed to nothing. *identity.Error as [Service.Check], and representation_assurance.
+func (s *Service) Relatives(ctx context.Context, me Me, acting *Acting, item string) (r Relatives, err error) {
+	if acting != nil {
+		return s.relativesOf(ctx, &me, acting, item)
+	}
+	n, err := s.me(ctx, &me)
+	if err != nil {
+		return Relatives{}, err
+	}
+	id := n.who.Party.ID
+	stored, err := s.find(ctx, listed, func(r *Representation) bool { return r.Representative.ID == id }, ofRepresentative(id))
+	if err != nil {
+		return Relatives{}, err
+	}
+	if r.Children, err = s.children(ctx, n, stored); err != nil {
+		return Relatives{}, err
+	}
+	codes := held(&n.who.Party, n.today)
+	if s.c.Registry == nil || len(codes) == 0 {
+		return r, nil
+	}
+	spouse, err := s.c.Registry.Spouse(ctx, codes)
+	if err != nil {
+		return Relatives{}, fmt.Errorf("asking the registry to whom somebody is married: %w", err)
+	}
+	if spouse == nil || spouse.Of != identity.Person || len(spouse.Codes) == 0 || meet(spouse.Codes, codes) {
+		return r, nil
+	}
+	r.Spouse = spouse.Codes
+	for _, of := range stored {
+		if of.Kind != Entrusted {
+			continue
+		}
+		u, err := s.usable(ctx, n, of, Wanted{Apply, item})
+		if err != nil && !isRefusal(err) {
+			return Relatives{}, err
+		}
+		if err == nil && meet(spouse.Codes, held(&u.Principal, n.today)) {
+			r.SpouseAgreed = true
+		}
+	}
+	return r, nil
+}
+
+// children returns the codes of those below ConsentAge of whom somebody is the guardian.
+func (s *Service) children(ctx context.Context, n *now, stored []Representation) (codes []party.Code, err error) {
+	add := func(more ...party.Code) {
+		for _, c := range more {
+			if !slices.Contains(codes, c) {
+				codes = append(codes, c)
+			}
+		}
+	}
+	facts, err := s.proved(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range facts {
+		if f.Kind != Guardian {
+			continue
+		}
+		p, err := s.partyOf(ctx, n, &facts[i])
+		if err == nil && p.ID != "" {
+			err = s.living(ctx, Guardian, p.ID)
+		}
+		consents := false
+		if err == nil {
+			consents, err = guarded(birth("", &facts[i], p.AllCodes()), n.today)
+		}
+		if err != nil && !isRefusal(err) {
+			return nil, err
+		}
+		if err == nil && consents {
+			add(f.Codes...)
+		}
+	}
+	for _, r := range stored {
+		if r.Kind != Guardian || r.Proof.License != "" {
+			continue
+		}
+		u, err := s.usable(ctx, n, r, Wanted{})
+		if err != nil && !isRefusal(err) {
+			return nil, err
+		}
+		if err == nil && u.Consents {
+			add(held(&u.Principal, n.today)...)
+		}
+	}
+	return codes, nil
+}
+
+// relativesOf returns who represents the organization that is acted for.
+func (s *Service) relativesOf(ctx context.Context, me *Me, acting *Acting, item string) (r Relatives, err error) {
+	u, n, err := s.check(ctx, me, Wanted{Apply, item}, acting.ID)
+	if err != nil || !u.Kind.OfOrganization() {
+		return r, err
+	}
+	h, err := s.heads(ctx, n, &u.Principal)
+	if err != nil {
+		return r, err
+	}
+	r.Head = h.codes
+	if len(h.evident) > 0 {
+		p, err := s.c.People.Party(ctx, h.evident[0].Representative.ID)
+		if err != nil {
+			return r, err
+		}
+		r.Head = held(&p, n.today)
+	}
+	return r, nil
+}

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"

@@ -25,12 +25,7 @@ const (
 type Proof struct {
 	Factor   Name
 	Verified bool // the authenticator verified its user, by a PIN or a finger (WebAuthn, flag UV)
-	// Elsewhere reports whether something was proved at another provider.
-func Elsewhere(proofs []Proof) bool {
-	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Factor == Upstream })
-}
-
-// Relayed says that it was proved at another device, whose session lent it: it counts for
+	// Relayed says that it was proved at another device, whose session lent it: it counts for
 	// two factors at the most, for nobody knows who sits at this one.
 	Relayed bool
 	// Phone is the phone by which the factor reached the person. Empty: the account's phone,
@@ -205,6 +200,11 @@ func Relay(proofs []Proof) []Proof {
 		lent[i].Relayed = true
 	}
 	return lent
+}
+
+// Elsewhere reports whether something was proved at another provider.
+func Elsewhere(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Factor == Upstream })
 }
 
 // Relayed reports whether any of the proofs was relayed.

@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/api/join"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/acting"
 )
 
 // redeemBody returns an acceptable request, changed by members.
@@ -50,7 +51,7 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("again: %+v", again)
 	}
 	j.call(t, j.stranger, "POST", "/v1/use-codes/redeem", redeemBody(code, nil)).want(t, 409, "request_id_reused")
-	page, err := j.library.Readings.AccessRecords(t.Context(), join.Subject(j.facts.Party, nil, 2), 0, 10)
+	page, err := j.library.Readings.AccessRecords(t.Context(), join.Subject(j.facts.Party, 2, nil, acting.Relatives{}), 0, 10)
 	records := page.Records
 	if err != nil || len(records) != 1 || records[0].ID != out.Record || records[0].Officer == nil || records[0].Officer.Name != "样例工作人员" || records[0].Case != sampleCase {
 		t.Errorf("the holder sees %+v, %v", records, err)
@@ -84,7 +85,7 @@ func TestRedeemByAnother(t *testing.T) {
 	if len(bodies) != 1 {
 		t.Errorf("the answers differ: %v", bodies)
 	}
-	page, err := j.library.Readings.AccessRecords(t.Context(), join.Subject(j.facts.Party, nil, 2), 0, 10)
+	page, err := j.library.Readings.AccessRecords(t.Context(), join.Subject(j.facts.Party, 2, nil, acting.Relatives{}), 0, 10)
 	records := page.Records
 	if err != nil || len(records) != 1 || records[0].Result != "client_mismatch" || records[0].Client != j.reader.id {
 		t.Errorf("the holder sees %+v, %v", records, err)

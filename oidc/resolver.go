@@ -62,6 +62,7 @@ type DetailFacts struct {
 	Participant identity.Participant // the client's participant
 	Party       identity.Party       // who is logged in
 	Acting      *acting.Acting       // for whom they act, just checked; nil: for themself
+	Kin         acting.Relatives     // the people near whoever acts
 	Assurance   factor.Assurance     // of this login, 0 to 3
 	Session     [32]byte             // hash of the session's id
 	Request     [32]byte             // hash of the authorization request

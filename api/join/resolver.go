@@ -21,9 +21,6 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/acting"
-	"yizheng.internal/oidc/identity/factor"
 )
 
 // Config says what a Resolver works with.
@@ -47,16 +44,6 @@ func New(c Config) (*Resolver, error) {
 		c.Turns = limit.NewHolders(runtime.GOMAXPROCS(0))
 	}
 	return &Resolver{c}, nil
-}
-
-// Subject returns a person who is logged in, and for whom they act, as the library wants to know them:
-// licenses are found by all codes that they have or had. a is nil for somebody who acts for themself.
-func Subject(p identity.Party, a *acting.Acting, assurance factor.Assurance) offer.Subject {
-	s := offer.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance)}
-	if a != nil {
-		s.Acting, s.ActingCodes, s.Representation = a.Principal.ID, a.Principal.AllCodes(), a.ID
-	}
-	return s
 }
 
 // askerOf is who asks for licenses: the client, while the person is there.
@@ -119,7 +106,7 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 		return nil, err
 	}
 	defer leave()
-	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Acting, f.Assurance), find)
+	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin), find)
 	if err != nil {
 		return nil, joinError(err)
 	}
@@ -140,7 +127,7 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	for _, l := range a.Chosen {
 		c.Chosen = append(c.Chosen, offer.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
-	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Acting, f.Assurance), c)
+	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin), c)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == refusal.ReasonConsentUsed {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
 	}
@@ -157,7 +144,7 @@ func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail)
 		return "", err
 	}
 	defer leave()
-	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Acting, f.Assurance))
+	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin))
 	return string(id), joinError(err)
 }
 

@@ -168,12 +168,15 @@ type material struct {
 	ID           string                `json:"id" doc:"within the item: lower-case letters, digits and -"`
 	Name         string                `json:"name" doc:"for holders to read, such as 经营者身份证明"`
 	Names        party.Names           `json:"names,omitempty" doc:"its name in other languages, by language tag"`
-	Relation     catalog.Relation      `json:"relation" doc:"whose license it is; only items that ask for the applicant's can be published yet" enum:"applicant,spouse,child,legal_representative"`
+	Relation     catalog.Relation      `json:"relation" doc:"whose license it is: the applicant's (of the organization or person acted for, if there is one), the spouse's, that of a child under 14 whose guardian the applicant is, or that of the legal representative of the organization acted for" enum:"applicant,spouse,child,legal_representative"`
 	Required     bool                  `json:"required" doc:"the item can't be had without it; by paper it may still come"`
 	Alternatives []catalog.Alternative `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
 	Reasons      map[string]string     `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`
 	// ReasonsIn are the reasons in other languages, by part.
 	ReasonsIn map[string]party.Names `json:"reasons_in,omitempty" doc:"the reasons in other languages: by part, and then by language tag"`
+	// LegalBasis is in Chinese.
+	LegalBasis   string      `json:"legal_basis,omitempty" doc:"the article of law by which the item gets, without their agreement, what concerns somebody else than the applicant: the licenses of the spouse or of the legal representative, or the numbers of those who hold a license together with the applicant; at most 200 characters, and the holder reads it. Absent: they must agree"`
+	LegalBasisIn party.Names `json:"legal_basis_in,omitempty" doc:"the legal basis in other languages, by language tag"`
 }
 
 // ItemDefinition describes [catalog.ItemDefinition].

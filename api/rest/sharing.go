@@ -98,6 +98,7 @@ type released struct {
 	Version  int                 `json:"version" doc:"of the license, as the holder saw it"`
 	TypeCode credential.TypeCode `json:"type_code" doc:"证照类型代码 (GB/T 36904)"`
 	Fields   []string            `json:"fields" doc:"the parts that are disclosed: identifier, number, area_code, holders, or fields/NAME"`
+	Withheld []string            `json:"withheld,omitempty" doc:"parts below holders that are not disclosed, such as holders/1/code: of a person who didn't agree, only name and role are"`
 	// Credential is the license's credential with only the parts that were
 	// agreed to, bound to the client and its nonce by a key binding JWT (RFC
 	// 9901 section 4.3) of the presentation key that its cnf names.

@@ -14,6 +14,7 @@ type doctorCmd struct {
 	install.Messaging
 	install.Proofing
 	install.Upstreams
+	install.Proving
 	install.RootStore
 	CheckWithin time.Duration `help:"How long reading the database, to see that it is sound, may take; 0: as long as it takes." default:"1m" placeholder:"TIME"`
 }
@@ -21,6 +22,6 @@ type doctorCmd struct {
 // Run examines the installation.
 func (c *doctorCmd) Run(p *command.Process) error {
 	return doctor.Examine(p, doctor.Config{
-		Settings: c.Settings, Ephemeral: c.Ephemeral, Messaging: c.Messaging, Proofing: c.Proofing, Upstreams: c.Upstreams, RootStore: c.RootStore, CheckWithin: c.CheckWithin, Unknown: p.Unknown,
+		Settings: c.Settings, Ephemeral: c.Ephemeral, Messaging: c.Messaging, Proofing: c.Proofing, Upstreams: c.Upstreams, Proving: c.Proving, RootStore: c.RootStore, CheckWithin: c.CheckWithin, Unknown: p.Unknown,
 	})
 }

@@ -54,7 +54,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// For tests alone: a registry on a database.
 	"license/licensetest": {
-		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/verify", "signing/installation", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
+		ours: []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/library", "license/offer", "license/party", "license/refusal", "license/registry", "license/relation", "license/verify", "signing/installation", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "storage/sqlite"},
 	},
 	"license/refusal": {ours: []string{"license/party", "license/schema", "signing/journal"}},
 	"license": {
@@ -73,13 +73,17 @@ var rules = withIdentity(map[string]rule{
 		testOurs: []string{"license/library", "license/licensetest", "license/registry"},
 	},
 	"license/library": {
-		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/registry", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/vault"},
+		ours:     []string{"license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/registry", "license/relation", "license/status", "license/verify", "signing", "signing/jose", "signing/journal", "signing/pki", "signing/sm2", "signing/vault"},
 		testOurs: []string{"license/licensetest"},
 	},
 	"license/offer": {
 		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "signing", "signing/journal", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
 		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest", "license/registry"},
+	},
+	"license/relation": {
+		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/strictjson"},
+		testOurs: []string{"license/library", "license/licensetest", "license/registry"},
 	},
 	"license/verify": {
 		ours:     []string{"license", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/jose", "signing/pki", "signing/vault"},
@@ -305,7 +309,7 @@ var rules = withIdentity(map[string]rule{
 	"api/rows":          {ours: []string{"api/rows/workbook"}, others: []string{"github.com/go-json-experiment/json", "github.com/xuri/excelize/v2", "golang.org/x/text"}},
 	"api/rows/workbook": {others: []string{"github.com/xuri/excelize/v2"}},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/refusal", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/journal"},
+		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "license/relation", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"api/oauth": {

@@ -14,6 +14,7 @@ type serveCmd struct {
 	install.Messaging
 	install.Proofing
 	install.Upstreams
+	install.Proving
 	serve.Listening
 	serve.Keeping
 }
@@ -36,9 +37,13 @@ func (c *serveCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
+	believed, err := c.Believed()
+	if err != nil {
+		return err
+	}
 	s, err := serve.Start(p.Ctx, serve.Config{
 		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping,
-		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed, Upstreams: upstreams}, Unknown: p.Unknown, Log: log,
+		Outside: install.Outside{Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {
 		return err

@@ -168,7 +168,12 @@ type body struct {
 	Party          string   `json:"party,omitempty"` // likewise
 	Acting         string   `json:"acting,omitempty"`
 	Representation string   `json:"representation,omitempty"`
-	Nonce          string   `json:"nonce,omitempty"`
+	// By is the name of the person who agreed for the party acted for, and Proving the license that proved that they
+	// may.
+	By       string         `json:"by,omitempty"`
+	Proving  *offer.Proving `json:"proving,omitempty"`
+	Withheld []string       `json:"withheld,omitempty"` // parts below holders that weren't read
+	Nonce    string         `json:"nonce,omitempty"`
 }
 
 func accessPlace(id string) vault.Place {
@@ -272,7 +277,7 @@ func (r *Service) recordOf(ctx context.Context, s offer.Subject, rec Record, led
 		if mine, err = r.heldThen(ctx, rec, s.CodesOf(catalog.RelationApplicant), led); err != nil || !mine {
 			return Opened{}, false, err
 		}
-		a.Grant, a.Case, a.Party, a.Acting, a.Representation = "", "", "", "", ""
+		a.Grant, a.Case, a.Party, a.Acting, a.Representation, a.By, a.Proving = "", "", "", "", "", "", nil
 	}
 	a.Nonce = ""
 	return a, true, nil

@@ -31,6 +31,7 @@ type Released struct {
 	Version  int // as the holder saw it
 	TypeCode credential.TypeCode
 	Fields   []string // the parts that are disclosed
+	Withheld []string // parts below holders that aren't, such as holders/1/code
 	// Credential is the license's credential with only the parts that were
 	// agreed to, bound to the client and its nonce by a key binding JWT (RFC
 	// 9901 section 4.3) of the presentation key that its cnf names.
@@ -83,7 +84,7 @@ func (r *Service) Redeem(ctx context.Context, a audit.Actor, q RedeemRequest) (o
 		if err != nil {
 			return Released{}, err
 		}
-		parts := g.Parts(u.Code.License)
+		parts := releasing{g.Parts(u.Code.License), g.Withheld(u.Code.License)}
 		if read == nil {
 			return r.again(ctx, a, &u, parts, q)
 		}
@@ -139,7 +140,8 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, g grant.G
 	}
 	rec, err := r.newAccess(ctx, a, u, &g, body{
 		Case: g.Case, Fields: g.Parts(u.Code.License), Officer: q.Officer,
-		Party: g.Party, Acting: g.Acting, Representation: g.Representation, Nonce: q.Nonce,
+		Party: g.Party, Acting: g.Acting, Representation: g.Representation, By: g.By, Proving: g.Proving,
+		Withheld: g.Withheld(u.Code.License), Nonce: q.Nonce,
 	}, now)
 	if err != nil {
 		return nil, err
@@ -162,9 +164,12 @@ func (r *Service) reading(ctx context.Context, a audit.Actor, u *Used, g grant.G
 	}, err
 }
 
+// releasing says what of a license is released.
+type releasing struct{ fields, withheld []string }
+
 // again answers a request that was recorded before. The row that led to the record is not trusted: the record
 // must be of an allowed reading by this very code.
-func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts []string, q RedeemRequest) (Released, error) {
+func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts releasing, q RedeemRequest) (Released, error) {
 	earlier, err := r.opened(ctx, *u.Earlier)
 	if err != nil {
 		return Released{}, err
@@ -183,12 +188,12 @@ func (r *Service) again(ctx context.Context, a audit.Actor, u *Used, parts []str
 
 // release opens the credential of a license whose reading is recorded. It withholds all parts but those that were
 // agreed to, and binds the rest to the client and its nonce.
-func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts []string, rec Record, nonce string) (Released, error) {
+func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts releasing, rec Record, nonce string) (Released, error) {
 	whole, err := r.c.Records.OpenCredential(ctx, u.Version)
 	if err != nil {
 		return Released{}, err
 	}
-	token, err := credential.Present(whole, parts)
+	token, err := credential.Present(whole, parts.fields, parts.withheld)
 	if err != nil {
 		return Released{}, fmt.Errorf("presenting license %s version %d: %w", rec.License, rec.Version, err)
 	}
@@ -205,7 +210,7 @@ func (r *Service) release(ctx context.Context, a audit.Actor, u *Used, parts []s
 		u.Code.First = rec.At
 	}
 	return Released{
-		License: rec.License, Version: rec.Version, TypeCode: u.License.Type, Fields: parts,
+		License: rec.License, Version: rec.Version, TypeCode: u.License.Type, Fields: parts.fields, Withheld: parts.withheld,
 		Credential: bound.String(), Record: rec.ID, Until: u.Code.Window(u.Grant.Expires),
 	}, nil
 }

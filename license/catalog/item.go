@@ -21,7 +21,7 @@ type Relation string
 const (
 	RelationApplicant           Relation = "applicant" // who applies: a person, or the organization acted for
 	RelationSpouse              Relation = "spouse"
-	RelationChild               Relation = "child"
+	RelationChild               Relation = "child"                // under 14, of whom the applicant is the guardian
 	RelationLegalRepresentative Relation = "legal_representative" // 法定代表人 of the organization acted for
 )
 
@@ -54,6 +54,11 @@ type Material struct {
 	Reasons      map[string]string `json:"reasons,omitempty"` // why a sensitive part is needed, by part
 	// ReasonsIn are the reasons in other languages, by part.
 	ReasonsIn map[string]party.Names `json:"reasons_in,omitempty"`
+	// LegalBasis is the article of law by which the item gets, without their agreement, what concerns somebody else
+	// than the applicant: the spouse's licenses, or the numbers of those who hold a license together with the
+	// applicant. Empty: there is none, and they must agree.
+	LegalBasis   string      `json:"legal_basis,omitempty"`
+	LegalBasisIn party.Names `json:"legal_basis_in,omitempty"` // the same in other languages
 }
 
 // ItemDefinition is what a catalog client says of a service item.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"yizheng.internal/license/catalog/entry"
@@ -15,22 +16,21 @@ import (
 	"yizheng.internal/license/refusal"
 )
 
-// Whose spouse somebody is, nobody knows yet: such an item stays a draft.
-func TestRelationsAreRefused(t *testing.T) {
+// Items ask for licenses of other people, too, and say by which law they get these without their agreement.
+func TestRelations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for i, relation := range []catalog.Relation{catalog.RelationSpouse, catalog.RelationChild, catalog.RelationLegalRepresentative} {
+	for _, relation := range []catalog.Relation{catalog.RelationSpouse, catalog.RelationChild, catalog.RelationLegalRepresentative} {
 		d := item()
-		d.Materials[1].Relation = relation
-		code := catalog.ItemCode(otherDept + "-R-" + string(relation))
-		if _, _, err := w.Catalog().Items().Put(t.Context(), cataloguer, code, d); err != nil {
-			t.Fatal(err)
+		m := &d.Materials[1]
+		m.Relation, m.LegalBasis, m.LegalBasisIn = relation, "《样例条例》第一条", party.Names{"en": "Sample Act, article 1"}
+		i := w.PublishItem(t, catalog.ItemCode(otherDept+"-R-"+string(relation)), d)
+		if got := i.Materials[1]; got.Relation != relation || got.LegalBasis != m.LegalBasis || got.LegalBasisIn["en"] != "Sample Act, article 1" {
+			t.Errorf("published %+v", got)
 		}
-		_, err := w.Catalog().Items().Publish(t.Context(), cataloguer, code)
-		e, _ := errors.AsType[*refusal.Error](err)
-		if e == nil || e.Reason != "relation_unsupported" || e.Violations[0].Pointer != "/materials/1/relation" {
-			t.Errorf("%d: %s: %v", i, relation, err)
-		}
+	}
+	if plain, err := json.Marshal(item()); err != nil || strings.Contains(string(plain), "legal_basis") {
+		t.Errorf("an item without a legal basis: %s, %v", plain, err) // or old definitions would hash otherwise
 	}
 }
 
@@ -116,6 +116,9 @@ func TestItemRefuses(t *testing.T) {
 		{"material id", func(d *catalog.ItemDefinition) { d.Materials[0].ID = "A" }, "pattern", "/materials/0/id"},
 		{"material twice", func(d *catalog.ItemDefinition) { d.Materials[1].ID = d.Materials[0].ID }, "duplicate", "/materials/1/id"},
 		{"relation", func(d *catalog.ItemDefinition) { d.Materials[0].Relation = "friend" }, "enum", "/materials/0/relation"},
+		{"legal basis too long", func(d *catalog.ItemDefinition) { d.Materials[0].LegalBasis = strings.Repeat("法", 201) }, "length", "/materials/0/legal_basis"},
+		{"invisible legal basis", func(d *catalog.ItemDefinition) { d.Materials[0].LegalBasis = "第\u202e条" }, "characters", "/materials/0/legal_basis"},
+		{"legal basis in English alone", func(d *catalog.ItemDefinition) { d.Materials[0].LegalBasisIn = party.Names{"en": "Article 1"} }, "legal_basis_missing", "/materials/0/legal_basis_in"},
 		{"no alternatives", func(d *catalog.ItemDefinition) { d.Materials[1].Alternatives = nil }, "count", "/materials/1/alternatives"},
 		{"unknown type", func(d *catalog.ItemDefinition) { alt(d).TypeCode = "11100000000013338W099" }, "type_not_published", "/materials/0/alternatives/0/type_code"},
 		{"draft type", func(d *catalog.ItemDefinition) { alt(d).TypeCode = draft }, "type_not_published", "/materials/0/alternatives/0/type_code"},

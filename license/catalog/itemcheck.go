@@ -92,6 +92,11 @@ func (c itemCheck) checkMaterial(ctx context.Context, vs *refusal.Violations, at
 		vs.When(!asked[part], at, "unknown_part", "is a reason for a part that is not asked for")
 	}
 	m.checkReasonsIn(vs, at)
+	if m.LegalBasis != "" {
+		vs.Text(at+"/legal_basis", m.LegalBasis, 1, maxItemText)
+	}
+	vs.When(m.LegalBasis == "" && len(m.LegalBasisIn) > 0, at+"/legal_basis_in", "legal_basis_missing", "is in other languages what legal_basis lacks in Chinese")
+	vs.Names(at+"/legal_basis_in", m.LegalBasisIn, maxItemText)
 	return nil
 }
 
@@ -103,17 +108,6 @@ func (m *Material) checkReasonsIn(vs *refusal.Violations, at string) {
 		vs.When(m.Reasons[part] == "", at, "reason_missing", "is in other languages what reasons lacks in Chinese")
 		vs.Names(at, m.ReasonsIn[part], maxItemText)
 	}
-}
-
-// checkRelations refuses materials that could never be resolved: nobody's spouse,
-// child or legal representative is known yet.
-func (d *ItemDefinition) checkRelations() error {
-	var vs refusal.Violations
-	for i := range d.Materials {
-		vs.When(d.Materials[i].Relation != RelationApplicant, fmt.Sprintf("/materials/%d/relation", i), "relation_unsupported",
-			"must be applicant: whose spouse, child or legal representative somebody is, is not known yet")
-	}
-	return vs.Err("item_invalid", "The service item can't be published; see violations.")
 }
 
 // fieldNames returns the names of the face fields. It does not compile the schema for this.

@@ -20,7 +20,7 @@ func itemKind(types *Types) entry.KindOf[ItemCode, ItemDefinition, ServiceItem] 
 	return entry.KindOf[ItemCode, ItemDefinition, ServiceItem]{
 		Kind: entry.KindItem, Called: "item",
 		Put: journal.ActionItemPut, Publish: journal.ActionItemPublish, Retire: journal.ActionItemRetire, Read: journal.ActionItemRead,
-		Valid: ItemCode.Valid, CheckCode: checkItemCode, Check: itemCheck{types}.check, Publishable: (*ItemDefinition).checkRelations,
+		Valid: ItemCode.Valid, CheckCode: checkItemCode, Check: itemCheck{types}.check,
 		Draft:      func(code ItemCode, d ItemDefinition) ServiceItem { return ServiceItem{Code: code, ItemDefinition: d} },
 		Definition: func(i *ServiceItem) *ItemDefinition { return &i.ItemDefinition },
 		Life: func(i *ServiceItem) entry.Life {

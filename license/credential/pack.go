@@ -49,9 +49,10 @@ func (p *Packer) Pack(c *Contents, signer crypto.MessageSigner, h jose.Header) (
 	return out, holderKey, nil
 }
 
-// Present withholds all parts of a credential except the given ones, such as holders or fields/NAME. It verifies
-// nothing, because the credential is our own.
-func Present(credential string, parts []string) (*sdjwt.Token, error) {
+// Present withholds all parts of a credential except the given ones, such as holders or fields/NAME, and of these
+// the parts below them that are withheld, such as holders/1/code. It verifies nothing, because the credential is
+// our own.
+func Present(credential string, parts, withheld []string) (*sdjwt.Token, error) {
 	token, err := sdjwt.Parse(credential, credentialLimits)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,9 @@ func Present(credential string, parts []string) (*sdjwt.Token, error) {
 		return nil, err
 	}
 	return token.Present(payload, func(pointer string) bool {
+		if slices.ContainsFunc(withheld, func(p string) bool { return pointer == "/"+p || strings.HasPrefix(pointer, "/"+p+"/") }) {
+			return false
+		}
 		for _, p := range parts {
 			if below, ok := strings.CutPrefix(pointer, "/"+p); ok && (below == "" || below[0] == '/') {
 				return true

@@ -71,7 +71,7 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 	}
 	b := grantBody{Session: c.Session[:], Request: c.Request[:], Shown: c.Shown[:], Find: c.Find.Kept(), Grant: Grant{
 		ID: grantID(c.Form), State: Pending, Client: a.Client, Participant: a.Participant,
-		Party: s.Party, Acting: s.Acting, Representation: s.Representation,
+		Party: s.Party, Acting: s.Acting, Representation: s.Representation, By: s.Name, Proving: proving(s.Proving),
 		Item: o.Item.Code, ItemVersion: o.Item.Version, Case: q.Case, Basis: BasisConsent, Channel: c.Channel,
 		Assurance: s.Assurance, Recurring: c.Recurring, Created: now, Until: c.Until.UTC().Truncate(time.Microsecond),
 	}}
@@ -96,6 +96,16 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 	}
 	r.c.Step("agree.saved")
 	return b.Grant, nil
+}
+
+// proving returns the license that proves a representation, as it is stored.
+func proving(p *offer.Proving) *offer.Proving {
+	if p == nil {
+		return nil
+	}
+	kept := *p
+	kept.AsOf = kept.AsOf.UTC().Truncate(time.Microsecond)
+	return &kept
 }
 
 func (c *Consent) check(now time.Time) error {
@@ -129,6 +139,9 @@ func (r *Service) agreedBefore(ctx context.Context, b grantBody) (Grant, error) 
 		return Grant{}, err
 	}
 	b.Grant.Created = earlier.Grant.Created
+	if p, q := b.Grant.Proving, earlier.Grant.Proving; p != nil && q != nil {
+		p.AsOf = q.AsOf // looked at once more
+	}
 	if !reflect.DeepEqual(b, earlier) || !time.Now().Before(rec.Expires) {
 		return Grant{}, used
 	}

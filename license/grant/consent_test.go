@@ -33,7 +33,7 @@ func TestPartOfIt(t *testing.T) {
 	w.IssueOne(t, "A-1")
 	w.IssueTo(t, "A-2", toSpouse)
 	s := subject()
-	s.Kin = kin()
+	s.Kin, s.SpouseAgreed = kin(), true
 	o := offer(t, w.Library, s)
 	c := consentTo(o)
 	c.Chosen = c.Chosen[:1]
@@ -91,7 +91,7 @@ func TestOfferChanged(t *testing.T) {
 		"a license more":   func(t *testing.T, w *world, _ registry.Issued) { w.IssueOne(t, "A-2") },
 		"suspended":        func(t *testing.T, w *world, out registry.Issued) { w.Suspend(t, out.ID) },
 		"a new version":    func(t *testing.T, w *world, out registry.Issued) { w.Change(t, out.ID) },
-		"the item changed": func(t *testing.T, w *world, _ registry.Issued) { w.PublishOlder(t, itemCode, item()) },
+		"the item changed": func(t *testing.T, w *world, _ registry.Issued) { w.PublishItem(t, itemCode, item()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,7 @@ type DeliveredMaterial struct {
 	Version     int                 `json:"version,omitempty"`
 	TypeCode    credential.TypeCode `json:"type_code,omitempty"`
 	Fields      []string            `json:"fields,omitempty"`
+	Withheld    []string            `json:"withheld,omitempty"` // parts below holders that can't be read, such as holders/1/code
 	UseCode     UseCode             `json:"use_code,omitzero"`
 	// Reason says why a license that was agreed to is left out after all:
 	// license_superseded, license_suspended, license_ended, license_expired.
@@ -78,6 +79,9 @@ func (r *Service) Deliver(ctx context.Context, a audit.Actor, id ID, code [32]by
 // activate makes a pending grant active, with its first use codes.
 func (r *Service) activate(ctx context.Context, a audit.Actor, rec *Record, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
 	g := &b.Grant
+	if err := r.c.Offers.Proven(ctx, g.Proving); err != nil {
+		return nil, err
+	}
 	g.State, g.Activated = Active, now
 	if g.Until.IsZero() {
 		g.Until = now.Add(grantLife)
@@ -161,7 +165,7 @@ func (r *Service) delivered(ctx context.Context, b *grantBody, codes []UseCodeRe
 		if err != nil {
 			return Delivery{}, fmt.Errorf("loading license %s: %w", l.License, err)
 		}
-		m.License, m.Version, m.TypeCode, m.Fields, m.Reason = l.License, l.Version, rec.Type, l.Fields, b.LeftOut[material]
+		m.License, m.Version, m.TypeCode, m.Fields, m.Withheld, m.Reason = l.License, l.Version, rec.Type, l.Fields, l.Withheld, b.LeftOut[material]
 		if c, ok := last[l.License]; ok && m.Reason == "" {
 			if m.UseCode, err = r.codes.again(ctx, c); err != nil {
 				return Delivery{}, err

@@ -89,6 +89,8 @@ type Grant struct {
 	Party          string                   `json:"party"`
 	Acting         string                   `json:"acting,omitempty"`
 	Representation string                   `json:"representation,omitempty"`
+	By             string                   `json:"by,omitempty"`      // name of the person who agreed for the party acted for
+	Proving        *offer.Proving           `json:"proving,omitempty"` // the license that proved that they may
 	Item           catalog.ItemCode         `json:"item"`
 	ItemVersion    int                      `json:"item_version"`
 	Case           string                   `json:"case"`
@@ -124,6 +126,23 @@ func (g *Grant) Parts(id audit.ID) []string {
 	}
 	slices.Sort(parts)
 	return slices.Compact(parts)
+}
+
+// Withheld returns the parts below the holders of a license that may not be read, although the holders may: those
+// that are withheld for each material for which the holders were chosen.
+func (g *Grant) Withheld(id audit.ID) []string {
+	var parts []string
+	first := true
+	for _, l := range g.Licenses {
+		if l.License != id || !slices.Contains(l.Fields, catalog.PartHolders) {
+			continue
+		}
+		if first {
+			parts, first = slices.Clone(l.Withheld), false
+		}
+		parts = slices.DeleteFunc(parts, func(p string) bool { return !slices.Contains(l.Withheld, p) })
+	}
+	return parts
 }
 
 // Record is a grant as a store keeps it. Party and case are personal:

@@ -78,7 +78,7 @@ func TestNotReusable(t *testing.T) {
 		},
 		"an item changed": func(t *testing.T, w *world) {
 			w.Recurring(t, nil)
-			w.PublishOlder(t, itemCode, item())
+			w.PublishItem(t, itemCode, item())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

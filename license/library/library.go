@@ -17,6 +17,7 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/registry"
+	"yizheng.internal/license/relation"
 	"yizheng.internal/license/status"
 	"yizheng.internal/license/verify"
 	"yizheng.internal/signing"
@@ -47,9 +48,10 @@ type Config struct {
 	// AuthorityName returns the name of the department with that code, as the
 	// credential shall carry it, or ErrNotFound if it is not a participant.
 	AuthorityName func(ctx context.Context, code party.USCC) (string, error)
-	PublicURL     string        // absolute, without a slash at the end: status lists' addresses build on it
-	Log           *slog.Logger  // default: discards
-	Seen          status.Memory // what was seen of status lists, beside the keys; default: remembered until the process ends
+	PublicURL     string              // absolute, without a slash at the end: status lists' addresses build on it
+	Log           *slog.Logger        // default: discards
+	Believed      []relation.Believed // which licenses prove relationships; default: none does
+	Seen          status.Memory       // what was seen of status lists, beside the keys; default: remembered until the process ends
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -60,6 +62,7 @@ type Library struct {
 	Registry      *registry.Service
 	Lookups       *license.Lookups
 	Verifications *verify.Service
+	Relations     *relation.Service
 	Offers        *offer.Service
 	Grants        *grant.Service
 	Readings      *access.Service
@@ -128,6 +131,7 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	r.Verifications = verify.New(verify.Config{
 		Records: r.Records, Keyrings: c.Keyrings, Vault: c.Vault, Anchors: c.Anchors, Signatures: c.Verifier, Status: r.lists.Value,
 	})
+	r.Relations = relation.New(relation.Config{Records: r.Records, Types: types, Believed: c.Believed, Log: c.Log})
 	r.Offers = offer.New(offer.Config{
 		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.journal, Log: c.Log,
 	})

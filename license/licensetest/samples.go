@@ -3,7 +3,6 @@ package licensetest
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/registry"
-	"yizheng.internal/signing/journal"
 )
 
 const (
@@ -134,35 +132,6 @@ func (w *World) PublishItem(t testing.TB, code catalog.ItemCode, d catalog.ItemD
 		t.Fatal(err)
 	}
 	return i
-}
-
-// PublishOlder publishes an item as it was published before relations were refused.
-func (w *World) PublishOlder(t testing.TB, code catalog.ItemCode, d catalog.ItemDefinition) {
-	t.Helper()
-	var records []entry.Record
-	add := func(i catalog.ServiceItem) {
-		body, err := json.Marshal(i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, entry.Record{
-			Code: string(code), Version: i.Version, State: i.State, Revision: i.Revision, Owner: i.Owner, Body: body, Updated: time.Now(),
-		})
-	}
-	if before, err := w.Catalog().Items().Version(t.Context(), code, 0); err == nil {
-		before.State, before.RetiredAt = entry.Retired, time.Now().UTC()
-		add(before)
-	}
-	i, _, err := w.Catalog().Items().Put(t.Context(), Cataloguer, code, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.State, i.PublishedAt = entry.Published, time.Now().UTC()
-	add(i)
-	e := journal.Event{Log: journal.Registry, ID: fmt.Sprintf("older-%s-%d", code, i.Version), At: time.Now()}
-	if err := w.CatalogStores().SaveEntries(t.Context(), entry.KindItem, e, records...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // OwnItem is Item with only the applicant's certificate.

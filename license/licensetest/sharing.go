@@ -30,7 +30,7 @@ const Spouse = "110105194912310038"
 func NewSharing(t testing.TB) *World {
 	t.Helper()
 	w := New(t)
-	w.PublishOlder(t, ItemCode, Item()) // a spouse's certificate among its materials
+	w.PublishItem(t, ItemCode, Item()) // a spouse's certificate among its materials
 	return w
 }
 

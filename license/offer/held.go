@@ -56,6 +56,9 @@ func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor str
 		return HeldPage{}, fmt.Errorf("searching a holder's licenses: %w", err)
 	}
 	for _, rec := range records {
+		if !s.covers(rec.Type) {
+			continue
+		}
 		l, err := r.openHeld(ctx, rec.ID, codes)
 		if errors.Is(err, license.ErrNotFound) {
 			continue // an earlier version named this holder
@@ -88,7 +91,7 @@ func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id 
 		return HeldLicense{}, unknown
 	}
 	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant))
-	if errors.Is(err, license.ErrNotFound) {
+	if errors.Is(err, license.ErrNotFound) || err == nil && !s.covers(l.TypeCode) {
 		return HeldLicense{}, unknown
 	} else if err != nil {
 		return HeldLicense{}, err

@@ -18,7 +18,7 @@ import (
 func TestManyOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.PublishOlder(t, itemCode, item())
+	w.PublishItem(t, itemCode, item())
 	good := w.IssueOne(t, "good")
 	for i := range 101 {
 		if _, err := w.Registry.End(t.Context(), issuer, w.IssueOne(t, fmt.Sprint("over-", i)).ID, ending(), registry.Terms{}); err != nil {
@@ -56,7 +56,7 @@ func (s copies) Search(ctx context.Context, q license.Query) ([]license.Record, 
 func TestMoreThanLookedAt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.PublishOlder(t, itemCode, item())
+	w.PublishItem(t, itemCode, item())
 	w.IssueOne(t, "expired")
 	yesterday := party.DateOf(time.Now()).AddDays(-1)
 	over := stores{Stores: w.DB.Licenses(), OnLoad: func(v *license.VersionRecord) { v.ValidUntil = yesterday; w.Restamp(v) }}

@@ -29,12 +29,19 @@ const (
 	OutcomeUnavailable Outcome = "source_unavailable"
 	OutcomeRefused     Outcome = "refused" // by the holder
 	OutcomeGranted     Outcome = "granted"
+
+	// Outcomes of what somebody else must agree to, or somebody else act for.
+	OutcomeSpouse         Outcome = "spouse_must_agree"         // the spouse hasn't entrusted the person with the item
+	OutcomePrincipal      Outcome = "principal_must_agree"      // the child acted for is 14 or older
+	OutcomeRepresentative Outcome = "representative_must_agree" // the license is the legal representative's, who isn't the one who acts
+	OutcomeOutside        Outcome = "outside_representation"    // the representation doesn't cover these license types
 )
 
 // Offer is what the holder is shown before agreeing.
 type Offer struct {
 	Item      catalog.ServiceItem
 	Materials []OfferedMaterial
+	Proving   *Proving // the license by which the subject acts for another; nil: none
 	Hash      [32]byte // SM3 of all that is shown, license versions included: consent is bound to it
 }
 
@@ -63,6 +70,12 @@ type OfferedLicense struct {
 	license.License
 	Fields    []string // parts that are asked for, and that it has
 	Sensitive []string // those of them that the holder must agree to separately
+	// Withheld are parts of holders, such as holders/1/code, that are not released with them: another person's, who
+	// didn't agree.
+	Withheld []string
+	// Closed says that the license is of somebody else who didn't agree, and is released by the item's legal basis
+	// alone: what it says isn't shown, and isn't here.
+	Closed bool
 }
 
 // ChosenLicense is one license in a consent, and the parts of it that may be read.
@@ -71,6 +84,7 @@ type ChosenLicense struct {
 	License  audit.ID `json:"license"`
 	Version  int      `json:"version"`
 	Fields   []string `json:"fields"`
+	Withheld []string `json:"withheld,omitempty"` // parts below holders that may not be read, such as holders/1/code
 }
 
 // Choose checks what the holder chose against what was offered, and says what became of each material. For each
@@ -98,7 +112,10 @@ func (o *Offer) Choose(chosen []ChosenLicense) ([]ChosenLicense, map[string]Outc
 			}
 		}
 		outcomes[c.Material] = OutcomeGranted
-		c.Fields = append([]string{}, c.Fields...)
+		c.Fields, c.Withheld = append([]string{}, c.Fields...), nil
+		if slices.Contains(c.Fields, catalog.PartHolders) {
+			c.Withheld = slices.Clone(offered.Withheld)
+		}
 		out = append(out, c)
 	}
 	return out, outcomes, nil

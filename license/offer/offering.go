@@ -316,10 +316,22 @@ func writeTexts(b *strings.Builder, v any) {
 
 // material finds the licenses of one party that can serve as a material.
 func (g *offering) material(ctx context.Context, m catalog.Material, find string) (OfferedMaterial, error) {
+	if why := g.s.hindered(&m); why != "" {
+		return OfferedMaterial{Material: m, Outcome: why}, nil
+	}
 	codes := g.s.CodesOf(m.Relation)
+	if !g.s.agreesFor(m.Relation) {
+		find = "" // or it would tell what stands in the license of somebody who didn't agree
+	}
 	// If nobody knows the party, such as a spouse, nothing can be said to be missing.
 	f := finding{number: find, find: license.NumberKey(find), covered: len(codes) > 0}
+	outside := 0
 	for _, alt := range m.Alternatives {
+		if !g.s.covers(alt.TypeCode) {
+			outside++
+			f.covered = false
+			continue
+		}
 		h, err := g.r.c.Types.Heads(ctx, alt.TypeCode)
 		if err != nil {
 			return OfferedMaterial{}, err
@@ -341,10 +353,13 @@ func (g *offering) material(ctx context.Context, m catalog.Material, find string
 			return OfferedMaterial{}, err
 		}
 	}
+	if outside == len(m.Alternatives) {
+		return OfferedMaterial{Material: m, Outcome: OutcomeOutside}, nil
+	}
 	om := OfferedMaterial{Material: m, Licenses: f.offers()}
 	om.Outcome, om.Dated = f.outcome()
 	if om.Outcome == OutcomeChoice {
-		om.More = f.more
+		om.More = f.more && g.s.agreesFor(m.Relation)
 		if f.find != "" {
 			om.Find, om.More = find, true
 		}
@@ -432,7 +447,7 @@ func (to *sorting) sort(ctx context.Context, h *held) error {
 		return nil
 	}
 	to.any = true
-	o, err := to.s.g.r.offered(ctx, h, to.m, to.alt, to.s.typ)
+	o, err := to.s.g.r.offered(ctx, to.s.g.s, h, to.m, to.alt, to.s.typ)
 	if err == nil {
 		to.valid = append(to.valid, o)
 	}

@@ -66,6 +66,10 @@ func (r *Service) Resolve(ctx context.Context, a audit.Actor, q Ask, s Subject, 
 	if err := find.check(); err != nil {
 		return Offer{}, err
 	}
+	if err := r.Proven(ctx, s.Proving); err != nil {
+		return Offer{}, err
+	}
+	o.Proving = s.Proving
 	g := r.newOffering(&s, time.Now())
 	for i := range o.Materials {
 		m := &o.Materials[i]
@@ -106,6 +110,7 @@ type shownOffer struct {
 	Case      string           `json:"case"`
 	Party     string           `json:"party"`
 	Acting    string           `json:"acting"`
+	By        string           `json:"by,omitempty"` // the representation
 	Item      catalog.ItemCode `json:"item"`
 	Version   int              `json:"version"`
 	Materials []shownMaterial  `json:"materials"`
@@ -123,11 +128,13 @@ type shownLicense struct {
 	Version   int      `json:"version"`
 	Fields    []string `json:"fields"`
 	Sensitive []string `json:"sensitive"`
+	Withheld  []string `json:"withheld,omitempty"`
+	Closed    bool     `json:"closed,omitempty"`
 }
 
 func (o *Offer) hash(a audit.Actor, q Ask, s Subject) ([32]byte, error) {
 	c := shownOffer{
-		V: 1, Client: a.Client, Case: q.Case, Party: s.Party, Acting: s.Acting, Item: o.Item.Code, Version: o.Item.Version,
+		V: 1, Client: a.Client, Case: q.Case, Party: s.Party, Acting: s.Acting, By: s.Representation, Item: o.Item.Code, Version: o.Item.Version,
 	}
 	for _, m := range o.Materials {
 		sm := shownMaterial{ID: m.Material.ID, Outcome: m.Outcome}
@@ -135,7 +142,7 @@ func (o *Offer) hash(a audit.Actor, q Ask, s Subject) ([32]byte, error) {
 			sm.Dated = &m.Dated
 		}
 		for _, l := range m.Licenses {
-			sm.Licenses = append(sm.Licenses, shownLicense{l.ID, l.Version.Version, l.Fields, l.Sensitive})
+			sm.Licenses = append(sm.Licenses, shownLicense{l.ID, l.Version.Version, l.Fields, l.Sensitive, l.Withheld, l.Closed})
 		}
 		c.Materials = append(c.Materials, sm)
 	}
@@ -230,8 +237,9 @@ func (f *finding) offers() []OfferedLicense {
 
 // offered returns a license with the parts that are asked for. Parts that it doesn't have are left out, and so
 // are sensitive ones for which the item gives no reason: the license may be bound to a version of its type that
-// the item was not checked against.
-func (r *Service) offered(ctx context.Context, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
+// the item was not checked against. Of persons who don't agree, only names and roles are released, unless the item
+// has a legal basis for more.
+func (r *Service) offered(ctx context.Context, s *Subject, l *held, m catalog.Material, alt catalog.Alternative, typ *catalog.Type) (OfferedLicense, error) {
 	o := OfferedLicense{License: l.License, Fields: []string{}, Sensitive: []string{}}
 	own, err := r.c.Types.Version(ctx, l.TypeCode, l.TypeVersion)
 	if err != nil {
@@ -253,6 +261,13 @@ func (r *Service) offered(ctx context.Context, l *held, m catalog.Material, alt 
 			o.Sensitive = append(o.Sensitive, part)
 		}
 		o.Fields = append(o.Fields, part)
+	}
+	agree := s.agrees()
+	if m.LegalBasis == "" && slices.Contains(o.Fields, catalog.PartHolders) {
+		o.Withheld = withheld(l.Holders, agree)
+	}
+	if !license.HeldBy(l.Holders, "", agree) {
+		o.close()
 	}
 	return o, nil
 }

@@ -185,6 +185,10 @@ func TestOnlyTheSubjectsLicenses(t *testing.T) {
 	}
 	s := subject()
 	s.Kin = map[catalog.Relation][]party.Code{catalog.RelationSpouse: {{Type: party.Citizen, Value: spouse}}}
+	if m := offer(t, w.Library, s).Materials[1]; m.Outcome != offers.OutcomeSpouse || len(m.Licenses) != 0 {
+		t.Errorf("of a spouse who didn't agree: %s with %d", m.Outcome, len(m.Licenses))
+	}
+	s.SpouseAgreed = true
 	if m := offer(t, w.Library, s).Materials[1]; m.Outcome != offers.OutcomeChoice || len(m.Licenses) != 2 {
 		t.Errorf("of a spouse who is known: %s with %d", m.Outcome, len(m.Licenses))
 	}

@@ -32,6 +32,9 @@ const (
 	ReasonGrantExpired       Reason = "grant_expired"
 	ReasonWindowOver         Reason = "window_over" // of its use code
 
+	// ReasonRepresentationUnproved refuses what somebody does for another by a license that is no longer in force.
+	ReasonRepresentationUnproved Reason = "representation_unproved"
+
 	// ReasonExhausted refuses a reading by a use code that was used as often as it may be.
 	ReasonExhausted Reason = "use_code_exhausted"
 )

@@ -100,7 +100,7 @@ var refusedEntries = []Refusal{
 	{KindInvalid, "type_not_published", "A material's license type is not published: publish it first.", onItem},
 	{KindInvalid, "unknown_part", "A part is neither identifier, number, area_code or holders nor fields/ and the name of a field of the type, or a reason is given for one that isn't asked for: mend the name.", onItem},
 	{KindInvalid, "reason_missing", "A sensitive field is asked for without a reason, or a reason is there in another language and not in Chinese: give it, the holder reads it.", onItem},
-	{KindInvalid, "relation_unsupported", "A material is another person's than the applicant's, which can't be told yet: publish it with applicant.", only(journal.ActionItemPublish)},
+	{KindInvalid, "legal_basis_missing", "A legal basis is there in another language and not in Chinese: give it, the holder reads it.", onItem},
 }
 
 // refusedSchemas is what can be wrong with the schema of a type.
@@ -178,6 +178,7 @@ var refusedCallers = []Refusal{
 	{KindForbidden, "item_owner", "Another participant defined the service item, and alone may change it: ask it.", also(onItem, journal.ActionItemRetire)},
 	{KindForbidden, "holder_chose_paper", "The holder released no license: go on with paper.", only(journal.ActionGrantAgree)},
 	{KindForbidden, "assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more: log in with a second factor.", also(onAsking, journal.ActionLicenseHeld)},
+	{KindForbidden, ReasonRepresentationUnproved, "The license by which somebody acts for another isn't in force any more: let them begin again.", also(onAsking, journal.ActionGrantDeliver)},
 }
 
 // refusedMissing is what isn't there, or isn't the caller's.

@@ -21,6 +21,7 @@ type Representations interface {
 	Choose(ctx context.Context, me acting.Me, w acting.Wanted, key string) (acting.Acting, error)
 	Check(ctx context.Context, me acting.Me, w acting.Wanted, id string) (acting.Acting, error)
 	Live(ctx context.Context, id, party string) error
+	Relatives(ctx context.Context, me acting.Me, a *acting.Acting, item string) (acting.Relatives, error)
 }
 
 // Config says what a Service works with.
@@ -42,7 +43,6 @@ type Question struct {
 	Wanted    acting.Wanted
 	Scopes    []oidc.Scope  // of the request, that the login's assurance suffices for
 	Demanded  oidc.ActingAs // by the request's detail
-	Licenses  bool          // licenses are asked for, which whoever acts must be able to release
 	Anew      bool          // what the person chose before doesn't count
 	RequestID string        // of the HTTP request, for the events
 }
@@ -51,7 +51,7 @@ type Question struct {
 func QuestionOf(r *request.Request, l *session.Login, scopes []oidc.Scope, requestID string) Question {
 	q := Question{Login: l, Client: r.Client, Wanted: acting.Wanted{Act: acting.Apply}, Scopes: scopes, RequestID: requestID}
 	if d := r.Detail; d != nil {
-		q.Demanded, q.Wanted.Item, q.Licenses = d.Acting, d.Item, true
+		q.Demanded, q.Wanted.Item = d.Acting, d.Item
 	}
 	return q
 }
@@ -162,12 +162,8 @@ func (s *Service) recall(ctx context.Context, q *Question, me acting.Me, a *Answ
 			}
 			return false, unavailable(err)
 		}
-		switch {
-		case !q.fits(now.Kind): // the client asked for something else then
-		case q.Licenses && !now.Consents:
-			a.View.Over = acting.ReasonMayNot
-		default:
-			a.Settled, a.Acting = true, &now
+		if a.Settled = q.fits(now.Kind); a.Settled { // or else the client asked for something else then
+			a.Acting = &now
 		}
 		return a.Settled, nil
 	}
@@ -215,6 +211,22 @@ func (s *Service) Choose(ctx context.Context, b oidc.Browser, q Question, key st
 		by = chosen.ID
 	}
 	return session.Act(ctx, s.c.Sessions, b, q.Login.ID, q.Client, by)
+}
+
+// Relatives returns the people near whoever acts, for an item whose licenses are asked for.
+func (s *Service) Relatives(ctx context.Context, q Question, now *acting.Acting) (acting.Relatives, error) {
+	if s.c.Acting == nil {
+		return acting.Relatives{}, nil
+	}
+	me, err := s.me(ctx, &q)
+	if err != nil {
+		return acting.Relatives{}, err
+	}
+	kin, err := s.c.Acting.Relatives(ctx, me, now, q.Wanted.Item)
+	if err != nil {
+		return acting.Relatives{}, unavailable(err)
+	}
+	return kin, nil
 }
 
 // Here returns for whom somebody acts on pages of our own, just checked; nil: for themself. If what they chose

@@ -409,7 +409,7 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 	}
 	if kind == oidc.StepConsent {
 		step.ActsFor = a.behalf.ActsFor()
-		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
+		if step.Consent, err = p.describe(ctx, a); err != nil {
 			return oidc.Step{}, p.settle(ctx, a, err)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/signing/journal"
 )
@@ -48,11 +47,16 @@ func (a *asking) scopes() []oidc.Scope {
 }
 
 // facts returns what tells an [oidc.Resolver] who asks whom.
-func (a *asking) facts(who identity.Party) oidc.DetailFacts {
-	return oidc.DetailFacts{
-		Client: a.Client, Participant: a.Participant, Party: who, Acting: a.behalf.Acting, Assurance: a.login.Assurance(),
-		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.Hash(), RequestID: a.browser.RequestID,
+func (p *judge) facts(ctx context.Context, a *asking) (oidc.DetailFacts, error) {
+	who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+	if err != nil {
+		return oidc.DetailFacts{}, err
 	}
+	kin, err := p.c.Behalf.Relatives(ctx, a.represents(), a.behalf.Acting)
+	return oidc.DetailFacts{
+		Client: a.Client, Participant: a.Participant, Party: who, Acting: a.behalf.Acting, Kin: kin, Assurance: a.login.Assurance(),
+		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.Hash(), RequestID: a.browser.RequestID,
+	}, err
 }
 
 // reuse decides on prompt=none where consent is needed: only a recurring grant that
@@ -62,11 +66,11 @@ func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	if a.Request.Detail == nil || len(a.consents()) > 0 {
 		return "", required
 	}
-	who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+	facts, err := p.facts(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	a.grant, err = p.c.Resolver.Reuse(ctx, a.facts(who), *a.Request.Detail)
+	a.grant, err = p.c.Resolver.Reuse(ctx, facts, *a.Request.Detail)
 	if err != nil {
 		return "", p.refusalOf(a, err)
 	}
@@ -77,11 +81,15 @@ func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 }
 
 // describe returns what the consent page shows. Refusals are *RequestError.
-func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (*oidc.ConsentView, error) {
+func (p *Service) describe(ctx context.Context, a *asking) (*oidc.ConsentView, error) {
 	view := &oidc.ConsentView{Scopes: a.consents()}
 	var shown [32]byte
 	if a.Request.Detail != nil {
-		offer, err := p.c.Resolver.Describe(ctx, a.facts(who), *a.Request.Detail, a.find)
+		facts, err := p.judge.facts(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		offer, err := p.c.Resolver.Describe(ctx, facts, *a.Request.Detail, a.find)
 		if err != nil {
 			return nil, p.judge.refusalOf(a, err)
 		}
@@ -125,12 +133,12 @@ func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 // agree makes the grant of what the person agreed to, and then the code.
 func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	if a.Request.Detail != nil {
-		who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+		facts, err := p.judge.facts(ctx, a)
 		if err != nil {
 			return oidc.Step{}, err
 		}
 		d.Agreement.Form, d.Agreement.Find = d.Form, a.find
-		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), *a.Request.Detail, d.Agreement)
+		a.grant, err = p.c.Resolver.Grant(ctx, facts, *a.Request.Detail, d.Agreement)
 		switch {
 		case errors.Is(err, oidc.ErrShownChanged):
 			return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChanged})

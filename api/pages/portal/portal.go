@@ -212,7 +212,7 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 
 // subject is who is logged in, and for whom they act, as the registry knows them.
 func subject(who oidc.Session) offer.Subject {
-	return join.Subject(who.Party, who.Acting, who.Assurance)
+	return join.Subject(who.Party, who.Assurance, who.Acting, acting.Relatives{})
 }
 
 const pageSize = 20

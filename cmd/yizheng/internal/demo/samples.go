@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 )
@@ -32,6 +33,7 @@ type samples struct {
 	items        []sampleItem
 	people       []samplePerson
 	departments  []sampleDepartment
+	proving      []relation.Believed
 	platforms    map[string]party.Names // titles of other platforms, by their ids
 }
 
@@ -111,6 +113,13 @@ func loadSamples() (s samples, err error) {
 		if err := readSample("samples/"+name+".json", to); err != nil {
 			return s, err
 		}
+	}
+	proving, err := sampleFiles.ReadFile("samples/proving.json")
+	if err != nil {
+		return s, err
+	}
+	if s.proving, err = relation.ReadBelieved(proving); err != nil {
+		return s, texts.Refuse("demo.sample", "proving.json", err)
 	}
 	names, err := fs.Glob(sampleFiles, "samples/types/*.json")
 	if err != nil {

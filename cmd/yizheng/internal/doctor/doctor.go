@@ -25,6 +25,7 @@ type Config struct {
 	install.Messaging
 	install.Proofing
 	install.Upstreams
+	install.Proving
 	install.RootStore
 	CheckWithin time.Duration // for reading the database; 0: as long as it takes
 	Unknown     []string      // variables of the environment that no setting has
@@ -189,6 +190,9 @@ func (e *examination) installation(p *command.Process) {
 		return
 	}
 	defer in.Close()
+	if in.Outside.Believed, err = e.Believed(); err != nil {
+		e.fail("proving", "doctor.see_serve.todo", "%v", err)
+	}
 	if err := in.CheckSchema(p.Ctx); err != nil {
 		e.fail("database", "", "%v", err)
 		return
@@ -211,6 +215,7 @@ func (e *examination) installation(p *command.Process) {
 	e.ok("configuration", "doctor.bound", in.URL)
 	e.trust(p.Ctx, in)
 	e.catalogCodes(p.Ctx, in)
+	e.proving(p.Ctx, in)
 	e.integrity(p.Ctx, in)
 	e.altered(p.Ctx, in)
 	if folded, err := in.Library.Lookups.NumbersFolded(p.Ctx); err != nil {

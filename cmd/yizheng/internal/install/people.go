@@ -7,6 +7,7 @@ import (
 
 	"yizheng.internal/api/join"
 	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
@@ -30,6 +31,8 @@ type Outside struct {
 	Networks scan.Networks
 	// Upstreams are other providers with which people log in.
 	Upstreams []upstream.Provider
+	// Believed are the license types whose licenses prove who may act for whom.
+	Believed []relation.Believed
 }
 
 // OpenEphemeral opens the store for what may be lost: a Redis, or without a URL

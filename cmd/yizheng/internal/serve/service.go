@@ -162,6 +162,13 @@ func (s *Service) remind(ctx context.Context) error {
 	if err == nil && !folded {
 		s.Log.Warn("licenses of an older version are compared by their numbers only as they are written: run yizheng key rehash, once every node runs this version")
 	}
+	if err != nil {
+		return err
+	}
+	found, err := s.In.Library.Relations.Examine(ctx)
+	for _, f := range found {
+		s.Log.Warn("licenses of a type of --proving-types can't prove what they should: see doctor", "type", f.Type, "trouble", f.Trouble)
+	}
 	return err
 }
 

@@ -44,6 +44,7 @@ type stage struct {
 	mu            sync.RWMutex
 	nodes         []*node
 	phones        *phones
+	proved        proved            // what licenses prove of relationships
 	accounts      map[string]string // ids by login
 	alice         apitest.Person    // holds a license
 	bob           apitest.Person    // holds another
@@ -220,7 +221,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
+		Sender: s.phones, Proofer: everybody{}, Unproofed: true, Acting: stores, Registry: &s.proved, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores,
 		Upstreams: upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
 	})
 	must(err)
@@ -230,13 +231,13 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
-		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams,
+		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams, Acting: n.people.Acting,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail, Acting: n.people.Acting,
 		Limits: c.Limits,
 	})
 	must(err)

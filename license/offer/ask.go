@@ -70,7 +70,7 @@ func (q *Ask) check() error {
 	var vs refusal.Violations
 	vs.When(!q.Item.Valid(), "/service_item", "item_code", "must be the code of a service item")
 	vs.Text("/case", q.Case, 1, maxCase)
-	vs.When(!slices.Contains([]string{"", "self", "organization", "person"}, q.Acting), "/acting", "acting", "must be self, organization or person")
+	vs.When(!slices.Contains([]string{"", "self", "organization", "person"}, q.Acting), "/acting", "acting_unknown", "must be self, organization or person")
 	vs.When(len(q.Licenses) > maxAsked, "/licenses", "count", "must be at most 100")
 	if len(q.Licenses) > maxAsked {
 		return vs.Err("ask_invalid", "The authorization detail is not acceptable; see violations.")

@@ -168,7 +168,7 @@ func (p *Families) openBody(ctx context.Context, f *Family) error {
 type Over string
 
 // OverRepresentation is over what was done for somebody whom the person doesn't represent any more.
-const OverRepresentation Over = "representation_ended"
+const OverRepresentation = Over(oidc.ReasonRepresentationEnded)
 
 // Error says that the family is over, and why.
 func (e Over) Error() string { return "the family is over: " + string(e) }

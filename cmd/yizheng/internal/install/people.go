@@ -48,10 +48,14 @@ func (in *Installation) OpenEphemeral(ctx context.Context, url string, patient b
 func (in *Installation) logins(c *provider.Config) (err error) {
 	stores := in.DB.Provider()
 	spent := token.AuthenticSpent(stores, in.Keys.Vault().Auth())
+	registry, err := join.NewRegistry(in.Library.Relations)
+	if err != nil {
+		return err
+	}
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
-		Sources: stores, Links: stores, Changes: stores, Acting: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
+		Sources: stores, Links: stores, Changes: stores, Acting: stores, Registry: registry, Events: stores, SMSPerDay: in.Outside.PerDay,
 		Upstreams: upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: func(ctx context.Context, hash [32]byte, keep time.Time) (bool, error) {
 			err := spent.Spend(ctx, hash, keep)
 			if errors.Is(err, token.ErrSpent) {
@@ -69,6 +73,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 	if in.People.Phones != nil {
 		c.Phones = in.People.Phones
 	}
+	c.Acting = in.People.Acting
 	if in.People.Upstreams != nil {
 		c.Upstreams = in.People.Upstreams
 	}

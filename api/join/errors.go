@@ -33,6 +33,16 @@ func joinError(err error) error {
 	return out
 }
 
+// askError is joinError where a page of ours asks: a representation that is no longer proved is refused to whoever
+// sits there, and not to the client's token request.
+func askError(err error) error {
+	err = joinError(err)
+	if e, ok := errors.AsType[*oidc.Error](err); ok && e.Reason == oidc.Reason(refusal.ReasonRepresentationUnproved) {
+		e.Code = oidc.AccessDenied
+	}
+	return err
+}
+
 // itemChanged are reasons for refusing a detail that was good when it came in:
 // its item is another one now.
 var itemChanged = map[refusal.Reason]bool{

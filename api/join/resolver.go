@@ -108,7 +108,7 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 	defer leave()
 	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin), find)
 	if err != nil {
-		return nil, joinError(err)
+		return nil, askError(err)
 	}
 	return offered{&o}, nil
 }
@@ -132,7 +132,7 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
 	}
 	if err != nil {
-		return "", joinError(err)
+		return "", askError(err)
 	}
 	return string(g.ID), nil
 }
@@ -145,7 +145,7 @@ func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail)
 	}
 	defer leave()
 	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin))
-	return string(id), joinError(err)
+	return string(id), askError(err)
 }
 
 // Deliver implements [oidc.Resolver].

@@ -168,7 +168,7 @@ type material struct {
 	ID           string                `json:"id" doc:"within the item: lower-case letters, digits and -"`
 	Name         string                `json:"name" doc:"for holders to read, such as 经营者身份证明"`
 	Names        party.Names           `json:"names,omitempty" doc:"its name in other languages, by language tag"`
-	Relation     catalog.Relation      `json:"relation" doc:"whose license it is: the applicant's (of the organization or person acted for, if there is one), the spouse's, that of a child under 14 whose guardian the applicant is, or that of the legal representative of the organization acted for" enum:"applicant,spouse,child,legal_representative"`
+	Relation     catalog.Relation      `json:"relation" doc:"whose license it is: applicant (or whoever the applicant acts for), spouse, child (under 14, whose guardian the applicant is) or legal_representative (of the organization acted for)" enum:"applicant,spouse,child,legal_representative"`
 	Required     bool                  `json:"required" doc:"the item can't be had without it; by paper it may still come"`
 	Alternatives []catalog.Alternative `json:"alternatives" doc:"any of these license types can serve; 1 to 20"`
 	Reasons      map[string]string     `json:"reasons,omitempty" doc:"why a sensitive part is needed, by part; without a reason it may not be asked for"`

@@ -3,12 +3,15 @@ package views
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"yizheng.internal/api/web"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
 )
@@ -44,10 +47,17 @@ func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker,
 	view.Until = strconv.FormatInt(time.Now().Add(recurringLife).Unix(), 10)
 	words := s.Words(ctx, lang)
 	view.Item = &web.ConsentItem{Name: words.called(o.Item.Name, o.Item.Names), Purpose: words.called(o.Item.Purpose, o.Item.Purposes)}
+	if p := o.Proving; p != nil {
+		n, err := words.name(p.License, p.Version, nil)
+		if err != nil {
+			return view, err
+		}
+		view.Proving, view.AsOf = n.name, p.AsOf
+	}
 	for _, m := range o.Materials {
 		cm := web.ConsentMaterial{
 			ID: m.Material.ID, Name: words.called(m.Material.Name, m.Material.Names), Relation: string(m.Material.Relation), Required: m.Material.Required, Outcome: string(m.Outcome),
-			More: m.More, Find: m.Find,
+			More: m.More, Find: m.Find, Basis: words.called(m.Material.LegalBasis, m.Material.LegalBasisIn),
 		}
 		if m.Outcome == offer.OutcomeEnded || m.Outcome == offer.OutcomeNotYet {
 			cm.Ending, cm.From = string(m.EndingKind), m.From.String()
@@ -81,8 +91,12 @@ func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense
 		return web.ConsentLicense{}, err
 	}
 	out := web.ConsentLicense{Card: card, Value: choiceValue(oidc.Choice{Material: m.Material.ID, License: string(l.ID), Version: l.Version.Version})}
+	out.Closed, out.Withheld = l.Closed, withheldOf(l)
 	for _, name := range l.Fields {
 		part := w.part(&l.License, &card, name)
+		if name == catalog.PartHolders && len(l.Withheld) > 0 {
+			part.Value = holdersBut(l)
+		}
 		if slices.Contains(l.Sensitive, name) {
 			part.Reason = w.called(m.Material.Reasons[name], m.Material.ReasonsIn[name])
 			out.Sensitive = append(out.Sensitive, part)
@@ -91,6 +105,33 @@ func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense
 		out.Parts = append(out.Parts, part)
 	}
 	return out, nil
+}
+
+// isWithheld reports whether the code of a license's i-th holder isn't released.
+func isWithheld(l *offer.OfferedLicense, i int) bool {
+	return slices.Contains(l.Withheld, fmt.Sprintf("%s/%d/code", catalog.PartHolders, i))
+}
+
+// withheldOf returns the names of the holders whose codes aren't released.
+func withheldOf(l *offer.OfferedLicense) (names []string) {
+	for i, h := range l.Holders {
+		if isWithheld(l, i) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
+
+// holdersBut shows the holders without the codes that aren't released.
+func holdersBut(l *offer.OfferedLicense) string {
+	var lines []string
+	for i, h := range l.Holders {
+		lines = append(lines, h.Name)
+		if !isWithheld(l, i) {
+			lines = append(lines, h.Code)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // choose ticks what a form has chosen, or else, where a license is required and there is

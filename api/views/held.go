@@ -40,7 +40,7 @@ func (w *Words) HeldCard(l *offer.HeldLicense) (web.Card, error) {
 func (w *Words) record(a *access.Opened) (web.Record, error) {
 	r := web.Record{
 		At: a.At, Participant: w.participant(a.Participant), Client: w.client(a.Client), Item: w.item(a.Item), Case: a.Case,
-		Basis: string(a.Basis), Result: a.Result, LicenseID: string(a.License),
+		Basis: string(a.Basis), Result: a.Result, LicenseID: string(a.License), By: a.By,
 	}
 	if o := a.Officer; o != nil {
 		r.Officer = strings.TrimSpace(o.Division + " " + o.Name)
@@ -66,7 +66,7 @@ func (w *Words) Records(all []access.Opened) (shown []web.Record, err error) {
 func (w *Words) Grant(g *grant.Grant) (web.Grant, error) {
 	out := web.Grant{
 		ID: string(g.ID), Participant: w.participant(g.Participant), Client: w.client(g.Client), Item: w.item(g.Item), Case: g.Case,
-		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended,
+		State: string(g.State), EndedBy: g.EndedBy, Recurring: g.Recurring, Created: g.Created, Until: g.Until, Ended: g.Ended, By: g.By,
 	}
 	for _, c := range g.Licenses {
 		n, err := w.name(c.License, c.Version, c.Fields)

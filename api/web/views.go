@@ -96,6 +96,8 @@ type Consent struct {
 	Shown     string   // hash of what is shown
 	Scopes    []string
 	Item      *ConsentItem // nil: no licenses are asked for
+	Proving   string       // type of the license by which the person acts for another; empty: none
+	AsOf      time.Time    // when that was looked at
 	Materials []ConsentMaterial
 	Until     string // of a recurring grant, as the form carries it
 	Recurring bool   // it was ticked, on a page that comes again
@@ -135,6 +137,7 @@ type ConsentMaterial struct {
 	Outcome  string
 	Ending   string // of what has ended: how
 	From     string // 2006-01-02: since when it has ended, or from when on it will be in force
+	Basis    string // the law by which what concerns others is released without their agreement; empty: none
 	Licenses []ConsentLicense
 	More     bool   // there are more, to be looked for
 	Find     string // what was looked for; empty: nothing
@@ -150,10 +153,12 @@ type ConsentLicense struct {
 	Value     string // of the form's field
 	Checked   bool
 	Card      Card
-	Inside    bool   // the page has the whole license
-	Elsewhere bool   // the license's own page has more than this one
-	Parts     []Part // what is read with the license
-	Sensitive []Part // what is read only with a yes of its own
+	Inside    bool     // the page has the whole license
+	Elsewhere bool     // the license's own page has more than this one
+	Parts     []Part   // what is read with the license
+	Sensitive []Part   // what is read only with a yes of its own
+	Withheld  []string // names of holders of whom only name and role are read
+	Closed    bool     // it is somebody else's, so that the page doesn't show what it says
 }
 
 // maxTitles is how many parts are named before a license is opened.
@@ -313,6 +318,7 @@ type Record struct {
 	MoreParts   int // that the page doesn't name
 	Basis       string
 	Result      string // ok or a reason code
+	By          string // name of the person who agreed for the party acted for
 }
 
 // Grants is the page of what was agreed to.
@@ -335,6 +341,7 @@ type Grant struct {
 	Created     time.Time
 	Until       time.Time
 	Ended       time.Time
+	By          string // name of the person who agreed for the party acted for; empty: the holder themself
 	Licenses    []GrantLicense
 }
 

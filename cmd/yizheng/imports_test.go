@@ -309,8 +309,9 @@ var rules = withIdentity(map[string]rule{
 	"api/rows":          {ours: []string{"api/rows/workbook"}, others: []string{"github.com/go-json-experiment/json", "github.com/xuri/excelize/v2", "golang.org/x/text"}},
 	"api/rows/workbook": {others: []string{"github.com/xuri/excelize/v2"}},
 	"api/join": {
-		ours:   []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "license/relation", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/journal"},
-		others: []string{"github.com/go-json-experiment/json"},
+		ours:     []string{"api/limit", "api/problem", "license", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "license/relation", "oidc", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/journal"},
+		others:   []string{"github.com/go-json-experiment/json"},
+		testOurs: []string{"license/licensetest"},
 	},
 	"api/oauth": {
 		ours:   []string{"api/limit", "api/problem", "oidc", "oidc/client", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/token", "signing", "signing/jose", "signing/journal", "signing/strictjson"},

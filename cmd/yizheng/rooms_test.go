@@ -29,7 +29,7 @@ type exception struct {
 var rooms = map[string]exception{
 	"api/pages/enter":                   {205, "the pages of entry; proofing of who has an account comes to it"},
 	"cmd/internal/servertest":           {54, "starts a server for the tests of two binaries"},
-	"cmd/yizheng":                       {1850, "main: a file a verb, and the verbs share nothing but their rooms"},
+	"cmd/yizheng":                       {1860, "main: a file a verb, and the verbs share nothing but their rooms"},
 	"cmd/yizheng/internal/toolcheck":    {139, "says which tools tests need; used by tests alone"},
 	"license/audit":                     {80, "who asks and what for; the events themselves are signing/journal's affair"},
 	"license/library":                   {260, "puts the rooms together; nothing else belongs in it"},

@@ -215,7 +215,7 @@ func (e *examination) installation(p *command.Process) {
 	e.ok("configuration", "doctor.bound", in.URL)
 	e.trust(p.Ctx, in)
 	e.catalogCodes(p.Ctx, in)
-	e.proving(p.Ctx, in)
+	proving(p.Ctx, e, in)
 	e.integrity(p.Ctx, in)
 	e.altered(p.Ctx, in)
 	if folded, err := in.Library.Lookups.NumbersFolded(p.Ctx); err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // proving compares the license types that are believed with the catalog.
-func (e *examination) proving(ctx context.Context, in *install.Installation) {
+func proving(ctx context.Context, e *examination, in *install.Installation) {
 	const about = "proving"
 	if e.ProvingTypes == "" || in.Outside.Believed == nil {
 		return

@@ -108,8 +108,8 @@ func (s *stage) head(who, company party.Code, name string) {
 // enter enters a representation that a clerk checked.
 func (s *stage) enter(t testing.TB, kind acting.Kind, principal acting.Party, name, code string) acting.Representation {
 	t.Helper()
-	r, err := s.nodes[0].people.Acting.Enter(t.Context(), acting.Checked{
-		Clerk: "cli:clerk", Kind: kind, Principal: principal, Representative: acting.Party{Kind: identity.Person, Name: name, Code: citizen(code)},
+	r, err := s.nodes[0].people.Acting.Enter(t.Context(), acting.Clerk{ID: "clerk"}, acting.Checked{
+		Kind: kind, Principal: principal, Representative: acting.Party{Kind: identity.Person, Name: name, Code: citizen(code)},
 		Bounds: acting.Bounds{Acts: acting.Acts()}, Evidence: "样例授权书",
 	})
 	mustOf(t)(err)
@@ -119,7 +119,7 @@ func (s *stage) enter(t testing.TB, kind acting.Kind, principal acting.Party, na
 // dismiss ends a representation, at the last node.
 func (s *actingStage) dismiss(t testing.TB) {
 	t.Helper()
-	_, err := s.nodes[len(s.nodes)-1].people.Acting.EndByClerk(t.Context(), "cli:clerk", "test", s.agent.ID, "离职")
+	_, err := s.nodes[len(s.nodes)-1].people.Acting.EndByClerk(t.Context(), acting.Clerk{ID: "clerk"}, s.agent.ID, "离职")
 	mustOf(t)(err)
 }
 

@@ -2,12 +2,11 @@ package api
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/go-json-experiment/json"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
@@ -311,8 +310,8 @@ func TestActsForPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	child.Code = code
-	_, err = s.nodes[0].people.Acting.Enter(t.Context(), acting.Checked{
-		Clerk: "cli:clerk", Kind: acting.Guardian, Principal: child, Representative: acting.Party{Kind: identity.Person, Name: carolName, Code: citizen(carolCitizen)},
+	_, err = s.nodes[0].people.Acting.Enter(t.Context(), acting.Clerk{ID: "clerk"}, acting.Checked{
+		Kind: acting.Guardian, Principal: child, Representative: acting.Party{Kind: identity.Person, Name: carolName, Code: citizen(carolCitizen)},
 		Bounds: acting.Bounds{Acts: acting.Acts()}, Evidence: "样例证明",
 	})
 	mustOf(t)(err)

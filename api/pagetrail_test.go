@@ -50,9 +50,9 @@ func TestTrailPage(t *testing.T) {
 	s := newPageSite(t)
 	s.browser(t).Get(s.url+"/licenses").Press("submit", "username", "zhang", "password", "wrong")
 	account := s.accountOf(t, "zhang")
-	_, err := s.people.DisableAccount(t.Context(), "cli:wangwu", account, true)
+	_, err := s.people.Change(t.Context(), account, func(a *identity.Account) error { a.Disable(true, ""); return nil })
 	if err == nil {
-		_, err = s.people.DisableAccount(t.Context(), "cli:wangwu", account, false)
+		_, err = s.people.Change(t.Context(), account, func(a *identity.Account) error { a.Disable(false, ""); return nil })
 	}
 	mustOf(t)(err)
 	b := s.browserOf(t)

@@ -77,7 +77,7 @@ func TestDisablePeople(t *testing.T) {
 	x.change(t, x.portal, mine, "disable", `"3"`, nil).want(t, 200, "")
 	operate := func(disabled bool) {
 		t.Helper()
-		_, err := x.people.DisableAccount(t.Context(), "cli", mine, disabled)
+		_, err := x.people.Change(t.Context(), mine, func(a *identity.Account) error { a.Disable(disabled, ""); return nil })
 		mustOf(t)(err)
 	}
 	operate(true)
@@ -197,7 +197,7 @@ func TestClosePeople(t *testing.T) {
 		x.change(t, x.portal, mine, verb, `"2"`, body).want(t, 409, "person_closed")
 	}
 	x.bring(t, x.portal, newPerson("2", "张样例", portalPerson)).want(t, 409, "person_exists")
-	if _, err := x.people.DisableAccount(t.Context(), "cli", mine, false); identity.ReasonOf(err) != "person_closed" {
+	if _, err := x.people.Change(t.Context(), mine, func(a *identity.Account) error { a.Disable(false, ""); return nil }); identity.ReasonOf(err) != "person_closed" {
 		t.Errorf("an operator enables it: %v", err)
 	}
 	r, to := x.people.Registrar, registrar.Target{Account: mine}

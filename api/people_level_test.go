@@ -57,7 +57,7 @@ func TestReopenDisabled(t *testing.T) {
 	t.Parallel()
 	x := newRegistry(t, serviceConfig{})
 	mine := x.take(t, "portal", "1", "张样例", portalPerson)
-	_, err := x.people.DisableAccount(t.Context(), "cli", mine, true)
+	_, err := x.people.Change(t.Context(), mine, func(a *identity.Account) error { a.Disable(true, ""); return nil })
 	mustOf(t)(err)
 	operator, to := registrar.Caller{Actor: "cli", Operator: true}, registrar.Target{Account: mine}
 	_, err = x.people.Registrar.Close(t.Context(), operator, to, identity.Closing{Kind: identity.ClosedDown, On: party.DateOf(time.Now()), Evidence: "本人申请"})

@@ -351,7 +351,7 @@ func (s *stage) browser(t testing.TB) *apitest.Browser {
 // disable disables a person's account.
 func (s *stage) disable(t testing.TB, who apitest.Person) {
 	t.Helper()
-	_, err := s.nodes[0].people.DisableAccount(t.Context(), "cli", s.accounts[who.Login], true)
+	_, err := s.nodes[0].people.Change(t.Context(), s.accounts[who.Login], func(a *identity.Account) error { a.Disable(true, ""); return nil })
 	mustOf(t)(err)
 }
 

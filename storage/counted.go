@@ -11,7 +11,7 @@ import (
 	"yizheng.internal/license/grant"
 	"yizheng.internal/license/library"
 	"yizheng.internal/oidc/consent"
-	"yizheng.internal/oidc/identity/acting"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -150,12 +150,12 @@ func (p countedProvider) DeleteConsents(ctx context.Context, ended []consent.End
 	return p.counted(p.Stores.DeleteConsents(ctx, ended, es...), es)
 }
 
-// CreateRepresentation implements [acting.Store].
-func (p countedProvider) CreateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// CreateRepresentation implements [representation.Store].
+func (p countedProvider) CreateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	return p.counted(p.Stores.CreateRepresentation(ctx, r, es...), es)
 }
 
-// UpdateRepresentation implements [acting.Store].
-func (p countedProvider) UpdateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// UpdateRepresentation implements [representation.Store].
+func (p countedProvider) UpdateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	return p.counted(p.Stores.UpdateRepresentation(ctx, r, es...), es)
 }

@@ -139,7 +139,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/representation", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -256,7 +256,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/session", "oidc/token", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/sqlite/identities": {
-		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing", "storage/sqlite/engine", "storage/sqlite/ledger"},
+		ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/representation", "signing", "signing/journal", "storage/sqlite/engine", "storage/sqlite/ledger"},
 	},
 	"storage/postgres": {
 		ours:     slices.Concat(driverRooms("storage/postgres"), []string{"storage/retention"}),
@@ -284,7 +284,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/postgres/identities": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "signing", "storage/postgres/engine", "storage/postgres/ledger"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/intake", "oidc/identity/registrar", "oidc/identity/representation", "signing", "signing/journal", "storage/postgres/engine", "storage/postgres/ledger"},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"storage/porttest": {},

@@ -55,7 +55,12 @@ var identityRules = map[string]rule{
 		testOurs: []string{"oidc/identity/identitytest", "oidc/identity/passkey/passkeytest"},
 	},
 	// Puts them together.
-	"oidc/identity/people":    {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
+	"oidc/identity/people":         {ours: []string{"oidc/ephemeral", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/phonecode", "oidc/identity/registrar", "oidc/identity/trail", "oidc/identity/tries", "oidc/identity/upstream", "signing/vault"}},
+	"oidc/identity/representation": {ours: []string{"license/party", "oidc/identity", "oidc/identity/notice", "signing", "signing/journal", "signing/vault"}, testOurs: []string{"oidc/identity/identitytest"}},
+	"oidc/identity/acting": {
+		ours:     []string{"license/party", "oidc/identity", "oidc/identity/notice", "oidc/identity/representation", "signing", "signing/journal", "signing/vault"},
+		testOurs: []string{"oidc/identity/identitytest"},
+	},
 	"oidc/identity/registrar": {ours: []string{"license/party", "oidc/identity", "oidc/identity/intake", "signing/journal"}},
 	"oidc/identity/trail":     {ours: []string{"oidc/identity", "oidc/identity/factor", "signing/journal"}, testOthers: []string{"github.com/emmansun/gmsm/sm3"}},
 	"oidc/identity/tries":     {ours: []string{"oidc/ephemeral", "oidc/identity", "signing/vault"}},

@@ -343,9 +343,11 @@ func rehash(p *command.Process, in *install.Installation) error {
 	}
 	p.Print("key.rehashed", n)
 	n, bar = 0, p.Progress(p.Words.Say("key.rehashing_people"))
-	err = in.People.RehashLogins(p.Ctx, func(done int) { n = done; _ = bar.Set(done) })
-	if people := n; err == nil { // and of what they were taken in by
-		err = in.People.Intake.Rehash(p.Ctx, func(done int) { n = people + done; _ = bar.Set(n) })
+	before := 0 // and of what people were taken in by, and of who may act for whom
+	for _, rehash := range []func(context.Context, func(int)) error{in.People.RehashLogins, in.People.Intake.Rehash, in.People.Acting.Rehash} {
+		if before = n; err == nil {
+			err = rehash(p.Ctx, func(done int) { n = before + done; _ = bar.Set(n) })
+		}
 	}
 	_ = bar.Finish()
 	if err != nil {

@@ -106,9 +106,12 @@ func (a *Answer) ActsFor() *oidc.ActsFor {
 	return nil
 }
 
-// Unrepresented reports whether the person must act for somebody and can't for anybody.
-func (a *Answer) Unrepresented() bool {
-	return !a.Settled && !a.View.Self && len(a.View.Choices) == 0
+// GivenUp returns what the client is told when the person gives up at a step.
+func (a *Answer) GivenUp(at oidc.StepKind) *oidc.Error {
+	if at == oidc.StepActing && !a.Settled && !a.View.Self && len(a.View.Choices) == 0 {
+		return &oidc.Error{Code: oidc.AccessDenied, Description: "the person represents nobody for whom this can be done", Reason: oidc.ReasonNoRepresentation}
+	}
+	return &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}
 }
 
 // me returns who is logged in, as [acting.Service] knows them.

@@ -162,10 +162,7 @@ func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
-	if a.behalf.Unrepresented() && a.sent.At == oidc.StepActing {
-		return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person represents nobody for whom this can be done", Reason: oidc.ReasonNoRepresentation}), nil
-	}
-	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+	return p.answerDenied(a, a.behalf.GivenUp(a.sent.At)), nil
 }
 
 // Account says whether to go on with the account that is logged in, or to log in with another

@@ -164,8 +164,11 @@ func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 	}
 	// Only after the answer: a second copy of the form that arrives before the answer must
 	// still find these scopes not agreed to.
-	if err := p.judge.remember(ctx, a); err != nil {
-		return oidc.Step{}, err
+	if a.asks().Remembers() {
+		who := oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}
+		if err := p.c.Consents.Remember(ctx, who, a.login.About.Party, a.Client.ID, a.consents()); err != nil {
+			return oidc.Step{}, err
+		}
 	}
 	return p.grantCode(ctx, a)
 }
@@ -215,12 +218,4 @@ func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 		a.agreed, err = p.c.Consents.Agreed(ctx, a.login.About.Party, a.Client.ID)
 	}
 	return err
-}
-
-// remember stores that the person agreed to show the client some scopes.
-func (p *judge) remember(ctx context.Context, a *asking) error {
-	if !a.asks().Remembers() {
-		return nil
-	}
-	return p.c.Consents.Remember(ctx, oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}, a.login.About.Party, a.Client.ID, a.consents())
 }

@@ -148,27 +148,6 @@ func (s *Service) ListAccounts(ctx context.Context, after string, limit int) ([]
 	return accounts, nil
 }
 
-// DisableAccount disables an account, so that nobody can log in with it, or enables it
-// again. Logins from before it was disabled stay ended. ErrNotFound if there is none.
-func (s *Service) DisableAccount(ctx context.Context, actor, account string, disabled bool) (Account, error) {
-	action := journal.ActionAccountEnable
-	if disabled {
-		action = journal.ActionAccountDisable
-	}
-	var a Account
-	err := s.c.Journal.Change(ctx, Did(actor, action, account, "", ""), func() (err error) {
-		a, err = s.Change(ctx, account, func(a *Account) error {
-			if a.Closed.Kind != "" {
-				return &Error{Reason: ReasonClosed, Detail: "the account was closed: an operator can open it again"}
-			}
-			a.Disable(disabled, "")
-			return nil
-		})
-		return err
-	})
-	return a, err
-}
-
 // changeTries is how many times a change is tried when other changes keep coming first.
 const changeTries = 5
 

@@ -136,7 +136,7 @@ func TestDisabledAccount(t *testing.T) {
 		b.session(t, w.zhang, 1)
 		tokens := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
 		step := w.browser().authorize(t, w.bureau)
-		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, true); err != nil {
+		if _, err := w.people.Change(t.Context(), w.zhang.ID, func(a *identity.Account) error { a.Disable(true, ""); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -157,7 +157,7 @@ func TestDisabledAccount(t *testing.T) {
 		if _, err := w.logIn(t.Context(), step.Handle, c.Browser, w.zhang); err == nil {
 			t.Error("a disabled account logs in")
 		}
-		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, false); err != nil {
+		if _, err := w.people.Change(t.Context(), w.zhang.ID, func(a *identity.Account) error { a.Disable(false, ""); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
@@ -177,7 +177,7 @@ func TestEnabledAccountBringsNothingBack(t *testing.T) {
 		offline := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
 		time.Sleep(2 * time.Second)
 		for _, disabled := range []bool{true, false} {
-			if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, disabled); err != nil {
+			if _, err := w.people.Change(t.Context(), w.zhang.ID, func(a *identity.Account) error { a.Disable(disabled, ""); return nil }); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(2 * time.Second)
@@ -425,7 +425,7 @@ func TestPasswordChanged(t *testing.T) {
 		if !b.live(t) {
 			t.Error("the session ended later")
 		}
-		if _, err := w.people.DisableAccount(t.Context(), "cli", w.zhang.ID, true); err != nil {
+		if _, err := w.people.Change(t.Context(), w.zhang.ID, func(a *identity.Account) error { a.Disable(true, ""); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.PasswordChanged(t.Context(), b.Browser, changed, factor.Proof{Factor: factor.Password}); !errors.Is(err, oidc.ErrNoSession) {

@@ -4,9 +4,9 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/registrar"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/token"
@@ -29,6 +29,6 @@ type Stores interface {
 	intake.Sources
 	intake.Links
 	registrar.Store
-	acting.Store
+	representation.Store
 	trail.Events
 }

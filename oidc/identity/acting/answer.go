@@ -4,47 +4,39 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
-	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/representation"
 
 	"yizheng.internal/signing/journal"
 )
 
-// addressed reports whether somebody is the one to whom a representation was proposed: by a code that they hold
-// today and a name of theirs, and proofed well enough.
-func addressed(r *Representation, who *identity.Someone) bool {
-	return r.State == Proposed && who.Account.Proofing.Level >= least && !who.Account.Disabled &&
-		slices.Contains(held(&who.Party, party.DateOf(time.Now())), r.Representative.Code) && who.Party.Named(r.Representative.Name)
-}
-
 // Answer accepts or declines a representation that was proposed to the person, by one of the codes that they
 // hold and were proofed with. Accepting it again changes nothing. *identity.Error: representation_unknown, _expired, _twice, _assurance, and
 // those of [Service.Check] if whoever proposed it may do so no longer.
-func (s *Service) Answer(ctx context.Context, me Me, id string, accept bool) (Representation, error) {
+func (s *appointing) Answer(ctx context.Context, me Me, id string, accept bool) (Representation, error) {
 	n, err := s.me(ctx, &me)
 	if err != nil {
 		return Representation{}, err
 	}
-	told := news{journal.ActionRepresentationDecline, journal.ActionRepresentationEnded, ""}
+	told := news{Action: journal.ActionRepresentationDecline, Told: journal.ActionRepresentationEnded}
 	if accept {
-		told = news{journal.ActionRepresentationAccept, journal.ActionRepresentationBegun, ""}
+		told = news{Action: journal.ActionRepresentationAccept, Told: journal.ActionRepresentationBegun}
 	}
-	r, err := s.change(ctx, me.actor(), id, told, func(r *Representation) error {
+	r, err := s.shelf.Change(ctx, me.actor(), id, told, func(r *Representation) error {
 		if accept && r.State == Accepted && r.Representative.ID == n.who.Party.ID {
-			return errUnchanged
+			return representation.ErrUnchanged
 		}
-		if !addressed(r, &n.who) {
-			return unknown()
+		if r.State != Proposed || !r.Addresses(&n.who) {
+			return representation.Unknown()
 		}
 		r.Representative.ID = n.who.Party.ID
 		if !accept {
 			r.State, r.EndedBy = Ended, ReasonDeclined
 			return nil
 		}
-		if r.over(n) {
+		if r.Over(n.at) {
 			return refused(ReasonExpired, "nobody accepted the representation in time")
 		}
 		r.State = Accepted
@@ -58,11 +50,11 @@ func (s *Service) Answer(ctx context.Context, me Me, id string, accept bool) (Re
 
 // stillProposed checks that whoever proposed a representation may do so today: an administrator who was dismissed
 // leaves no proposals behind.
-func (s *Service) stillProposed(ctx context.Context, n *now, r *Representation) error {
+func (s *appointing) stillProposed(ctx context.Context, n *now, r *Representation) error {
 	if r.Kind == Entrusted {
 		return s.living(ctx, r.Kind, r.Principal.ID)
 	}
-	right, err := s.load(ctx, r.Proof.Right)
+	right, err := s.shelf.Load(ctx, r.Proof.Right)
 	if err != nil {
 		return err
 	}
@@ -71,7 +63,7 @@ func (s *Service) stillProposed(ctx context.Context, n *now, r *Representation) 
 	case err != nil:
 		return err
 	case right.Representative.ID != r.Proof.By || u.Principal.ID != r.Principal.ID || !appoints(u.Kind, r.Kind):
-		return s.c.Vault.Auth().Refuse(table, r.ID, "whoever proposed it had no right to")
+		return s.c.Vault.Auth().Refuse("representations", r.ID, "whoever proposed it had no right to")
 	case !u.lapses.IsZero():
 		return refused(ReasonLapsed, "there is another legal representative, who hasn't confirmed whoever proposed it")
 	}
@@ -81,14 +73,14 @@ func (s *Service) stillProposed(ctx context.Context, n *now, r *Representation) 
 // End ends a representation: by the representative; by the principal, or whoever may appoint such
 // representatives of it (acting). It is over when End returns. Ending what has ended changes nothing. What a license proves can't be
 // ended here. *identity.Error: representation_unknown, _may_not, and those of [Service.Check] for acting.
-func (s *Service) End(ctx context.Context, me Me, acting *Acting, id string) (Representation, error) {
+func (s *appointing) End(ctx context.Context, me Me, acting *Acting, id string) (Representation, error) {
 	who, err := s.roster.Someone(ctx, me.Account)
 	n, err := s.look(ctx, who, err)
 	if err != nil {
 		return Representation{}, err
 	}
 	if n.who.Party.ID != me.Party.ID {
-		return Representation{}, unknown()
+		return Representation{}, representation.Unknown()
 	}
 	var as *use
 	if acting != nil {
@@ -98,23 +90,23 @@ func (s *Service) End(ctx context.Context, me Me, acting *Acting, id string) (Re
 		}
 		as = &u
 	}
-	told := news{journal.ActionRepresentationEnd, journal.ActionRepresentationEnded, notice.RepresentationEnded}
-	return s.change(ctx, me.actor(), id, told, func(r *Representation) error {
+	told := news{Action: journal.ActionRepresentationEnd, Told: journal.ActionRepresentationEnded, Kind: notice.RepresentationEnded}
+	return s.shelf.Change(ctx, me.actor(), id, told, func(r *Representation) error {
 		mine := n.who.Party.ID
 		switch {
-		case r.Representative.ID == mine, addressed(r, &n.who):
+		case r.Representative.ID == mine, r.Addresses(&n.who):
 		case as == nil && r.Principal.ID == mine && r.Kind == Entrusted:
 		case as != nil && r.Principal.ID == as.Principal.ID && appoints(as.Kind, r.Kind):
 		case as != nil && r.Principal.ID == as.Principal.ID:
 			return refused(ReasonMayNot, "a representative of that kind doesn't end such a one")
 		default:
-			return unknown()
+			return representation.Unknown()
 		}
 		if r.Proof.License != "" {
 			return refused(ReasonMayNot, "a license proves it: it ends with the license")
 		}
 		if r.State == Ended {
-			return errUnchanged
+			return representation.ErrUnchanged
 		}
 		r.State, r.EndedBy = Ended, ReasonEnded
 		return nil
@@ -123,7 +115,7 @@ func (s *Service) End(ctx context.Context, me Me, acting *Acting, id string) (Re
 
 // Confirm lets a representation go on that a former legal representative made; the present one does it. Confirming
 // it again changes nothing. *identity.Error: representation_unknown, _may_not, _lapsed, and those of [Service.Check].
-func (s *Service) Confirm(ctx context.Context, me Me, acting *Acting, id string) (Representation, error) {
+func (s *appointing) Confirm(ctx context.Context, me Me, acting *Acting, id string) (Representation, error) {
 	if acting == nil {
 		return Representation{}, refused(ReasonMayNot, "only the legal representative confirms")
 	}
@@ -135,17 +127,15 @@ func (s *Service) Confirm(ctx context.Context, me Me, acting *Acting, id string)
 		return Representation{}, refused(ReasonMayNot, "only the legal representative confirms")
 	}
 	mine := n.who.Party.ID
-	return s.change(ctx, me.actor(), id, news{action: journal.ActionRepresentationConfirm}, func(r *Representation) error {
+	return s.shelf.Change(ctx, me.actor(), id, news{Action: journal.ActionRepresentationConfirm}, func(r *Representation) error {
 		if r.Principal.ID != u.Principal.ID || r.Kind != Administrator && r.Kind != Agent {
-			return unknown()
+			return representation.Unknown()
 		}
-		if err := r.open(n, Wanted{}); err != nil && r.State != Proposed {
+		if err := accepted(r, n); err != nil {
 			return err
-		} else if r.State == Proposed {
-			return refused(ReasonNotYet, "the representation hasn't been accepted")
 		}
 		if r.Proof.Head == mine || slices.Contains(r.Proof.Confirmed, mine) {
-			return errUnchanged
+			return representation.ErrUnchanged
 		}
 		if why, err := s.finished(ctx, *r); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing/journal"
 )
 
@@ -24,7 +25,7 @@ func appoints(by, kind Kind) bool {
 }
 
 // appointer checks how somebody acts who appoints, confirms or ends.
-func (s *Service) appointer(ctx context.Context, me *Me, acting *Acting) (use, *now, error) {
+func (s *rules) appointer(ctx context.Context, me *Me, acting *Acting) (use, *now, error) {
 	u, n, err := s.check(ctx, me, Wanted{}, acting.ID)
 	if err == nil && u.Kind != LegalRepresentative && u.Kind != Administrator {
 		err = refused(ReasonMayNot, "only the legal representative and administrators look after an organization's representatives")
@@ -37,7 +38,7 @@ func (s *Service) appointer(ctx context.Context, me *Me, acting *Acting) (use, *
 // who entrusts another person. The answer is the same whether or not there is an account of the representative's, who is asked at their next login,
 // and told if their phone is known. *identity.Error: representation_may_not, _malformed, _bounds, _twice, _too_many, _lapsed,
 // _assurance, and those of [Service.Check] for acting.
-func (s *Service) Propose(ctx context.Context, me Me, acting *Acting, a Appointment) (Representation, error) {
+func (s *appointing) Propose(ctx context.Context, me Me, acting *Acting, a Appointment) (Representation, error) {
 	r := Representation{Kind: a.Kind, State: Proposed}
 	var n *now
 	var err error
@@ -45,13 +46,13 @@ func (s *Service) Propose(ctx context.Context, me Me, acting *Acting, a Appointm
 		if n, err = s.me(ctx, &me); err != nil {
 			return Representation{}, err
 		}
-		err = s.entrusts(n, &r)
+		err = entrusts(n, &r)
 	} else {
 		var u use
 		if u, n, err = s.appointer(ctx, &me, acting); err != nil {
 			return Representation{}, err
 		}
-		err = s.appointed(n, &u, &r)
+		err = appointed(n, &u, &r)
 	}
 	if err != nil {
 		return Representation{}, err
@@ -63,39 +64,37 @@ func (s *Service) Propose(ctx context.Context, me Me, acting *Acting, a Appointm
 		return Representation{}, refused(ReasonMalformed, "nobody appoints themself")
 	}
 	limit := r.Bounds // of who appoints
-	if r.Bounds, err = a.Bounds.checked(n.today); err != nil {
+	if r.Bounds, err = a.Bounds.Checked(n.today); err != nil {
 		return Representation{}, err
 	}
-	if acting != nil && !r.within(&limit) {
+	if acting != nil && !r.Within(&limit) {
 		return Representation{}, refused(ReasonBounds, "nobody gives more than they may do themself")
 	}
-	told := news{journal.ActionRepresentationPropose, journal.ActionRepresentationOffered, notice.RepresentationOffered}
-	if err := s.propose(ctx, &me, n, &r, told); err != nil {
-		return Representation{}, err
-	}
-	return r, nil
+	told := news{Action: journal.ActionRepresentationPropose, Told: journal.ActionRepresentationOffered, Kind: notice.RepresentationOffered}
+	err = s.store(ctx, me.actor(), n, &r, told)
+	return r, err
 }
 
 // entrusts fills in who entrusts somebody.
-func (s *Service) entrusts(n *now, r *Representation) error {
+func entrusts(n *now, r *Representation) error {
 	who := n.who.Party
 	if r.Kind != Entrusted {
 		return refused(ReasonMayNot, "a person entrusts another one; only organizations have administrators and agents")
 	}
-	codes := held(&who, n.today)
+	codes := representation.Held(&who, n.today)
 	if len(codes) == 0 {
 		return refused(ReasonAssurance, "who entrusts somebody is known by a number")
 	}
 	if born := birth("", nil, codes); !born.IsZero() && !reached(born, AdultAge, n.today) {
 		return refused(ReasonMayNot, "a minor entrusts nobody")
 	}
-	r.Principal = Party{who.ID, who.Kind, who.Name, codes[0]}
+	r.Principal = Party{ID: who.ID, Kind: who.Kind, Name: who.Name, Code: codes[0]}
 	r.Proof.By = who.ID
 	return nil
 }
 
 // appointed fills in who appoints somebody, and in whose name.
-func (s *Service) appointed(n *now, u *use, r *Representation) error {
+func appointed(n *now, u *use, r *Representation) error {
 	switch {
 	case !appoints(u.Kind, r.Kind):
 		return refused(ReasonMayNot, "a representative of that kind doesn't appoint such a one")
@@ -103,7 +102,7 @@ func (s *Service) appointed(n *now, u *use, r *Representation) error {
 		return refused(ReasonLapsed, "there is another legal representative, who hasn't confirmed whoever appoints")
 	}
 	who := n.who.Party
-	r.Principal = Party{u.Principal.ID, u.Principal.Kind, u.Principal.Name, u.Representation.Principal.Code}
+	r.Principal = Party{ID: u.Principal.ID, Kind: u.Principal.Kind, Name: u.Principal.Name, Code: u.Representation.Principal.Code}
 	r.Proof = Proof{By: who.ID, Right: u.ID, Head: who.ID}
 	if u.Kind == Administrator {
 		r.Proof.Head = u.head
@@ -124,22 +123,22 @@ func person(name string, code party.Code) (Party, error) {
 	return Party{Kind: identity.Person, Name: name, Code: code}, nil
 }
 
-// propose stores what somebody proposes, within the limits.
-func (s *Service) propose(ctx context.Context, me *Me, n *now, r *Representation, told news) error {
+// store stores a new representation, within the limits.
+func (s *appointing) store(ctx context.Context, by actor, n *now, r *Representation, told news) error {
 	for try := 1; ; try++ {
-		all, err := s.ofParty(ctx, r.Principal.ID)
+		all, err := s.shelf.Of(ctx, r.Principal.ID)
 		if err != nil {
 			return err
 		}
-		if err := within(n, all); err != nil {
+		if err := limits(n, all); err != nil {
 			return err
 		}
-		err = s.create(ctx, me.actor(), r, told)
+		err = s.shelf.Create(ctx, by, r, told)
 		if !errors.Is(err, identity.ErrExists) {
 			return err
 		}
 		// What stands in the way may be over by its dates, or have lapsed, and nobody has ended it.
-		again, err := s.makeWay(ctx, me.actor(), n, all, r)
+		again, err := s.makeWay(ctx, by, n, all, r)
 		if err != nil {
 			return err
 		}
@@ -149,12 +148,12 @@ func (s *Service) propose(ctx context.Context, me *Me, n *now, r *Representation
 	}
 }
 
-// within checks the limits of a principal.
-func within(n *now, all []Representation) error {
+// limits checks that a principal may have another representation.
+func limits(n *now, all []Representation) error {
 	live, today := 0, 0
 	for i := range all {
 		r := &all[i]
-		if r.State != Ended && !r.over(n) {
+		if r.State != Ended && !r.Over(n.at) {
 			live++
 		}
 		if r.Proof.By != "" && n.at.Sub(r.Created) < 24*time.Hour {
@@ -168,13 +167,13 @@ func within(n *now, all []Representation) error {
 }
 
 // makeWay ends what is like r and over, and reports whether there was such a one.
-func (s *Service) makeWay(ctx context.Context, by actor, n *now, all []Representation, r *Representation) (found bool, err error) {
+func (s *appointing) makeWay(ctx context.Context, by actor, n *now, all []Representation, r *Representation) (found bool, err error) {
 	for _, old := range all {
 		if old.Kind != r.Kind || old.State == Ended || old.Proof.License != "" || old.Representative.Code != r.Representative.Code {
 			continue
 		}
 		reason := ReasonExpired
-		if !old.over(n) {
+		if !old.Over(n.at) {
 			if reason, err = s.finished(ctx, old); err != nil {
 				return false, err
 			}
@@ -191,7 +190,7 @@ func (s *Service) makeWay(ctx context.Context, by actor, n *now, all []Represent
 }
 
 // finished returns why an accepted representation is over for good though nobody has ended it, or "".
-func (s *Service) finished(ctx context.Context, r Representation) (Reason, error) {
+func (s *rules) finished(ctx context.Context, r Representation) (Reason, error) {
 	if r.State != Accepted || r.Proof.License != "" {
 		return "", nil
 	}
@@ -206,10 +205,10 @@ func (s *Service) finished(ctx context.Context, r Representation) (Reason, error
 }
 
 // finish ends a representation that is over.
-func (s *Service) finish(ctx context.Context, by actor, id string, why Reason) (Representation, error) {
-	return s.change(ctx, by, id, news{journal.ActionRepresentationEnd, journal.ActionRepresentationEnded, ""}, func(r *Representation) error {
+func (s *appointing) finish(ctx context.Context, by actor, id string, why Reason) (Representation, error) {
+	return s.shelf.Change(ctx, by, id, news{Action: journal.ActionRepresentationEnd, Told: journal.ActionRepresentationEnded}, func(r *Representation) error {
 		if r.State == Ended {
-			return errUnchanged
+			return representation.ErrUnchanged
 		}
 		r.State, r.EndedBy = Ended, why
 		return nil

@@ -9,33 +9,17 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/representation"
 )
-
-// least is the level of proofing and of a login below which nobody acts for others.
-const least = 2
 
 func refused(reason Reason, detail string) error {
 	return &identity.Error{Reason: reason, Detail: detail}
-}
-
-func unknown() error {
-	return refused(ReasonUnknown, "there is no such representation, or it isn't yours")
 }
 
 // isRefusal reports whether an error says that somebody may not, and not that something went wrong.
 func isRefusal(err error) bool {
 	_, ok := errors.AsType[*identity.Error](err)
 	return ok
-}
-
-// held returns the codes that a party holds on a day.
-func held(p *identity.Party, on party.Date) (codes []party.Code) {
-	for _, c := range p.Codes {
-		if c.Held(on) {
-			codes = append(codes, c.Code)
-		}
-	}
-	return codes
 }
 
 // meet reports whether two lists have a code in common.
@@ -55,9 +39,9 @@ type now struct {
 
 // look returns who somebody is now, as the store has it. *identity.Error: representation_unknown if the
 // account was disabled, or is another person's.
-func (s *Service) look(ctx context.Context, who identity.Someone, err error) (*now, error) {
+func (s *rules) look(ctx context.Context, who identity.Someone, err error) (*now, error) {
 	if errors.Is(err, identity.ErrNotFound) || err == nil && who.Account.Disabled {
-		return nil, unknown()
+		return nil, representation.Unknown()
 	}
 	if err != nil {
 		return nil, err
@@ -67,23 +51,23 @@ func (s *Service) look(ctx context.Context, who identity.Someone, err error) (*n
 }
 
 // me is look for somebody who is logged in. *identity.Error also: representation_assurance.
-func (s *Service) me(ctx context.Context, me *Me) (*now, error) {
+func (s *rules) me(ctx context.Context, me *Me) (*now, error) {
 	who, err := s.roster.Someone(ctx, me.Account)
 	n, err := s.look(ctx, who, err)
 	switch {
 	case err != nil:
 		return nil, err
 	case n.who.Party.ID != me.Party.ID:
-		return nil, unknown()
-	case me.Assurance < least || n.who.Account.Proofing.Level < least:
+		return nil, representation.Unknown()
+	case me.Assurance < representation.Least || n.who.Account.Proofing.Level < representation.Least:
 		return nil, refused(ReasonAssurance, "who acts for others needs a login and a proofing of level 2")
 	}
 	return n, nil
 }
 
 // proved returns what licenses prove of somebody. It asks the registry once a look.
-func (s *Service) proved(ctx context.Context, n *now) ([]Fact, error) {
-	codes := held(&n.who.Party, n.today)
+func (s *rules) proved(ctx context.Context, n *now) ([]Fact, error) {
+	codes := representation.Held(&n.who.Party, n.today)
 	if n.asked || s.c.Registry == nil || len(codes) == 0 {
 		return n.facts, nil
 	}
@@ -150,7 +134,7 @@ func guarded(born, on party.Date) (consents bool, err error) {
 
 // living returns an error if a person can't be acted for: who entrusted somebody needs an account in force, and who
 // has died is represented by nobody.
-func (s *Service) living(ctx context.Context, kind Kind, principal string) error {
+func (s *rules) living(ctx context.Context, kind Kind, principal string) error {
 	who, err := s.roster.SomeoneOf(ctx, principal)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
@@ -173,13 +157,13 @@ type use struct {
 
 // usable returns a representation as long as its representative may use it for what is wanted; see
 // [Service.Check].
-func (s *Service) usable(ctx context.Context, n *now, r Representation, w Wanted) (use, error) {
-	if err := r.open(n, w); err != nil {
+func (s *rules) usable(ctx context.Context, n *now, r Representation, w Wanted) (use, error) {
+	if err := open(&r, n, w); err != nil {
 		return use{}, err
 	}
 	p, err := s.c.People.Party(ctx, r.Principal.ID)
 	if errors.Is(err, identity.ErrNotFound) {
-		return use{}, unknown()
+		return use{}, representation.Unknown()
 	}
 	if err != nil {
 		return use{}, err
@@ -217,20 +201,15 @@ func (s *Service) usable(ctx context.Context, n *now, r Representation, w Wanted
 	case Entrusted:
 		return u, nil
 	}
-	return use{}, unknown()
+	return use{}, representation.Unknown()
 }
 
 // open checks state, dates and bounds.
-func (r *Representation) open(n *now, w Wanted) error {
+func open(r *Representation, n *now, w Wanted) error {
+	if err := accepted(r, n); err != nil {
+		return err
+	}
 	switch {
-	case r.State == Ended:
-		return refused(ReasonEnded, "the representation has ended")
-	case r.State == Proposed && r.over(n):
-		return refused(ReasonExpired, "nobody accepted the representation in time")
-	case r.State != Accepted:
-		return refused(ReasonNotYet, "the representation hasn't been accepted")
-	case r.over(n):
-		return refused(ReasonExpired, "the last day of the representation is over")
 	case r.From.After(n.today):
 		return refused(ReasonNotYet, "the first day of the representation is yet to come")
 	case w.Act != "" && !r.Allow(w, n.today):
@@ -239,18 +218,26 @@ func (r *Representation) open(n *now, w Wanted) error {
 	return nil
 }
 
-// over reports whether a representation is over by its dates alone.
-func (r *Representation) over(n *now) bool {
-	return r.State == Proposed && !n.at.Before(r.Created.Add(Open)) || !r.Until.IsZero() && r.Until.Before(n.today)
+// accepted returns an error unless a representation was accepted and is neither ended nor over.
+func accepted(r *Representation, n *now) error {
+	switch {
+	case r.State == Ended:
+		return refused(ReasonEnded, "the representation has ended")
+	case r.Over(n.at):
+		return refused(ReasonExpired, "the last day of the representation is over, or that to accept it")
+	case r.State != Accepted:
+		return refused(ReasonNotYet, "the representation hasn't been accepted")
+	}
+	return nil
 }
 
 // proves finds the license that proves a representation today, whichever proved it at first.
-func (s *Service) proves(ctx context.Context, n *now, u *use) error {
+func (s *rules) proves(ctx context.Context, n *now, u *use) error {
 	facts, err := s.proved(ctx, n)
 	if err != nil {
 		return err
 	}
-	codes := held(&u.Principal, n.today)
+	codes := representation.Held(&u.Principal, n.today)
 	for i, f := range facts {
 		if f.Kind == u.Kind && f.Of == u.Principal.Kind && meet(f.Codes, codes) {
 			u.fact = &facts[i]
@@ -264,19 +251,19 @@ func (s *Service) proves(ctx context.Context, n *now, u *use) error {
 // Check returns a representation as long as the person may use it for what is wanted, as of now. With the zero
 // Wanted, any use will do. It asks store and Registry each time. *identity.Error with one of the reasons of this package if they may not; any other
 // error means that it couldn't be found out, and that nobody acts.
-func (s *Service) Check(ctx context.Context, me Me, w Wanted, id string) (Acting, error) {
+func (s *rules) Check(ctx context.Context, me Me, w Wanted, id string) (Acting, error) {
 	u, _, err := s.check(ctx, &me, w, id)
 	return u.Acting, err
 }
 
-func (s *Service) check(ctx context.Context, me *Me, w Wanted, id string) (use, *now, error) {
+func (s *rules) check(ctx context.Context, me *Me, w Wanted, id string) (use, *now, error) {
 	n, err := s.me(ctx, me)
 	if err != nil {
 		return use{}, nil, err
 	}
-	r, err := s.load(ctx, id)
+	r, err := s.shelf.Load(ctx, id)
 	if err == nil && r.Representative.ID != n.who.Party.ID {
-		err = unknown()
+		err = representation.Unknown()
 	}
 	if err != nil {
 		return use{}, nil, err
@@ -290,20 +277,20 @@ func (s *Service) check(ctx context.Context, me *Me, w Wanted, id string) (use, 
 
 // Live checks whether the person with a party id may still use a representation for anything: for
 // tokens. Errors are those of [Service.Check].
-func (s *Service) Live(ctx context.Context, id, party string) error {
-	r, err := s.load(ctx, id)
+func (s *rules) Live(ctx context.Context, id, party string) error {
+	r, err := s.shelf.Load(ctx, id)
 	if err != nil {
 		return err
 	}
 	if r.Representative.ID == "" || r.Representative.ID != party {
-		return unknown()
+		return representation.Unknown()
 	}
 	_, err = s.usableBy(ctx, r)
 	return err
 }
 
 // usableBy is usable for its representative, whoever asks.
-func (s *Service) usableBy(ctx context.Context, r Representation) (use, error) {
+func (s *rules) usableBy(ctx context.Context, r Representation) (use, error) {
 	who, err := s.roster.SomeoneOf(ctx, r.Representative.ID)
 	n, err := s.look(ctx, who, err)
 	if err != nil {

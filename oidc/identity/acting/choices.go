@@ -11,6 +11,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -28,7 +29,7 @@ func rank(k Kind) int {
 
 // Choices returns those for whom somebody may do something now, organizations first, by name. For
 // each principal only the strongest kind is among them. It writes nothing. Whoever isn't proved well enough has none.
-func (s *Service) Choices(ctx context.Context, me Me, w Wanted) ([]Choice, error) {
+func (s *choosing) Choices(ctx context.Context, me Me, w Wanted) ([]Choice, error) {
 	n, err := s.me(ctx, &me)
 	if isRefusal(err) {
 		return nil, nil
@@ -48,13 +49,13 @@ func (s *Service) Choices(ctx context.Context, me Me, w Wanted) ([]Choice, error
 }
 
 // options returns all choices.
-func (s *Service) options(ctx context.Context, n *now, w Wanted) ([]option, error) {
+func (s *choosing) options(ctx context.Context, n *now, w Wanted) ([]option, error) {
 	all, err := s.provedOptions(ctx, n, w)
 	if err != nil {
 		return nil, err
 	}
 	id := n.who.Party.ID
-	stored, err := s.find(ctx, listed, func(r *Representation) bool { return r.Representative.ID == id }, ofRepresentative(id))
+	stored, err := s.shelf.Find(ctx, representation.Listed, func(r *Representation) bool { return r.Representative.ID == id }, representation.OfRepresentative(id))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (s *Service) options(ctx context.Context, n *now, w Wanted) ([]option, erro
 	slices.SortStableFunc(all, func(a, b option) int { return cmp.Compare(rank(a.Kind), rank(b.Kind)) })
 	best := make([]option, 0, len(all))
 	for _, o := range all {
-		if !slices.ContainsFunc(best, func(b option) bool { return b.Principal.same(&o.Principal) }) {
+		if !slices.ContainsFunc(best, func(b option) bool { return same(&b.Principal, &o.Principal) }) {
 			best = append(best, o)
 		}
 	}
@@ -91,12 +92,12 @@ func (s *Service) options(ctx context.Context, n *now, w Wanted) ([]option, erro
 }
 
 // same reports whether two are one party.
-func (p *Party) same(other *Party) bool {
+func same(p, other *Party) bool {
 	return p.ID != "" && p.ID == other.ID || p.Code == other.Code
 }
 
 // provedOptions returns the choices that licenses prove.
-func (s *Service) provedOptions(ctx context.Context, n *now, w Wanted) (all []option, err error) {
+func (s *choosing) provedOptions(ctx context.Context, n *now, w Wanted) (all []option, err error) {
 	facts, err := s.proved(ctx, n)
 	if err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func (s *Service) provedOptions(ctx context.Context, n *now, w Wanted) (all []op
 				err = s.living(ctx, f.Kind, p.ID)
 			}
 		}
-		o := option{Choice: Choice{Kind: f.Kind, Principal: Party{p.ID, f.Of, f.Name, f.Codes[0]}, Bounds: Bounds{Acts: Acts()}, Fact: f}}
+		o := option{Choice: Choice{Kind: f.Kind, Principal: Party{ID: p.ID, Kind: f.Of, Name: f.Name, Code: f.Codes[0]}, Bounds: Bounds{Acts: Acts()}, Fact: f}}
 		if err == nil && w.Act != "" && !o.Bounds.Allow(w, n.today) {
 			continue
 		}
@@ -129,14 +130,14 @@ func (s *Service) provedOptions(ctx context.Context, n *now, w Wanted) (all []op
 }
 
 // choiceKey names a choice in a form. It says nothing of whom it is about, and is another one for another person.
-func (s *Service) choiceKey(person string, values ...string) (string, error) {
+func (s *choosing) choiceKey(person string, values ...string) (string, error) {
 	d, err := s.c.Vault.Auth().Digest(signing.NewFacts("acting choice", person, 0).Text(values...))
 	return hex.EncodeToString(d[:]), err
 }
 
 // partyOf returns the party that a license names by codes, or one without an id if none is known. *identity.Error:
 // representation_unproved if the party holds none of them today, or they lead to several.
-func (s *Service) partyOf(ctx context.Context, n *now, f *Fact) (found identity.Party, err error) {
+func (s *rules) partyOf(ctx context.Context, n *now, f *Fact) (found identity.Party, err error) {
 	for _, c := range f.Codes {
 		p, err := s.roster.FindParty(ctx, c)
 		if errors.Is(err, identity.ErrNotFound) {
@@ -145,7 +146,7 @@ func (s *Service) partyOf(ctx context.Context, n *now, f *Fact) (found identity.
 		if err != nil {
 			return identity.Party{}, err
 		}
-		if p.Kind != f.Of || found.ID != "" && found.ID != p.ID || !meet(f.Codes, held(&p, n.today)) {
+		if p.Kind != f.Of || found.ID != "" && found.ID != p.ID || !meet(f.Codes, representation.Held(&p, n.today)) {
 			return identity.Party{}, refused(ReasonUnproved, "what the license says of its holder doesn't fit what is known of them")
 		}
 		found = p
@@ -156,7 +157,7 @@ func (s *Service) partyOf(ctx context.Context, n *now, f *Fact) (found identity.
 // Choose returns the choice with a key as a representation that may be used. What a license proves is stored as a
 // representation of its own when it is chosen for the first time. *identity.Error: representation_unknown if the key is not
 // among [Service.Choices], representation_assurance.
-func (s *Service) Choose(ctx context.Context, me Me, w Wanted, key string) (Acting, error) {
+func (s *choosing) Choose(ctx context.Context, me Me, w Wanted, key string) (Acting, error) {
 	n, err := s.me(ctx, &me)
 	if err != nil {
 		return Acting{}, err
@@ -167,7 +168,7 @@ func (s *Service) Choose(ctx context.Context, me Me, w Wanted, key string) (Acti
 	}
 	i := slices.IndexFunc(options, func(o option) bool { return key != "" && o.Key == key })
 	if i < 0 {
-		return Acting{}, unknown()
+		return Acting{}, representation.Unknown()
 	}
 	id := options[i].id
 	if id == "" {
@@ -180,14 +181,14 @@ func (s *Service) Choose(ctx context.Context, me Me, w Wanted, key string) (Acti
 
 // recorded returns the id of the representation that a license proves, and stores it if it isn't stored. Of two
 // at once, one stores it.
-func (s *Service) recorded(ctx context.Context, me *Me, n *now, f *Fact) (string, error) {
+func (s *choosing) recorded(ctx context.Context, me *Me, n *now, f *Fact) (string, error) {
 	p, err := s.principal(ctx, me.actor(), n, f)
 	if err != nil {
 		return "", err
 	}
 	who := n.who.Party
 	stored := func() (string, error) {
-		all, err := s.find(ctx, listed, func(r *Representation) bool { return r.Representative.ID == who.ID }, ofRepresentative(who.ID))
+		all, err := s.shelf.Find(ctx, representation.Listed, func(r *Representation) bool { return r.Representative.ID == who.ID }, representation.OfRepresentative(who.ID))
 		i := slices.IndexFunc(all, func(r Representation) bool {
 			return r.Kind == f.Kind && r.Proof.License != "" && r.Principal.ID == p.ID && r.State == Accepted
 		})
@@ -201,14 +202,14 @@ func (s *Service) recorded(ctx context.Context, me *Me, n *now, f *Fact) (string
 	}
 	r := Representation{
 		Kind: f.Kind, State: Accepted, Bounds: Bounds{Acts: Acts()},
-		Principal:      Party{p.ID, p.Kind, f.Name, f.Codes[0]},
-		Representative: Party{who.ID, who.Kind, who.Name, held(&who, n.today)[0]},
+		Principal:      Party{ID: p.ID, Kind: p.Kind, Name: f.Name, Code: f.Codes[0]},
+		Representative: Party{ID: who.ID, Kind: who.Kind, Name: who.Name, Code: representation.Held(&who, n.today)[0]},
 		Proof:          Proof{License: f.License, Version: f.Version, Type: f.Type, AsOf: n.at.UTC()},
 	}
 	if f.Kind == Guardian {
 		r.Born = birth("", f, p.AllCodes()).String()
 	}
-	err = s.create(ctx, me.actor(), &r, news{action: journal.ActionRepresentationChoose})
+	err = s.shelf.Create(ctx, me.actor(), &r, news{Action: journal.ActionRepresentationChoose})
 	if errors.Is(err, identity.ErrExists) {
 		id, err := stored()
 		if err == nil && id == "" {
@@ -220,7 +221,7 @@ func (s *Service) recorded(ctx context.Context, me *Me, n *now, f *Fact) (string
 }
 
 // principal returns the party that a license names, and makes it if there is none.
-func (s *Service) principal(ctx context.Context, by actor, n *now, f *Fact) (identity.Party, error) {
+func (s *choosing) principal(ctx context.Context, by actor, n *now, f *Fact) (identity.Party, error) {
 	p, err := s.partyOf(ctx, n, f)
 	if err != nil || p.ID != "" {
 		return p, err
@@ -238,11 +239,11 @@ func codesOf(source string, codes ...party.Code) (all []identity.PartyCode) {
 }
 
 // newParty stores a party. If another was stored first that has one of the codes, again finds that.
-func (s *Service) newParty(ctx context.Context, by actor, p identity.Party, again func() (identity.Party, error)) (identity.Party, error) {
+func (s *rules) newParty(ctx context.Context, by actor, p identity.Party, again func() (identity.Party, error)) (identity.Party, error) {
 	p.ID = identity.NewID()
 	p.Created = time.Now().UTC()
 	p.Updated, p.Revision = p.Created, 1
-	err := s.roster.CreateParty(ctx, p, by.id, by.requestID)
+	err := s.roster.CreateParty(ctx, p, by.ID, by.RequestID)
 	if errors.Is(err, identity.ErrExists) {
 		if p, err = again(); err == nil && p.ID == "" {
 			err = identity.ErrConflict

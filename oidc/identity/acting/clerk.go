@@ -11,6 +11,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing/journal"
 )
 
@@ -30,65 +31,47 @@ func evidence(text string) (string, error) {
 // representative has an account; the principal is made with the given name and code if it isn't known. *identity.Error:
 // representation_malformed, _unknown (there is no such representative), _assurance (they aren't proofed well enough), _unproved (the registry
 // names another legal representative), _of_age, _twice, _too_many.
-func (s *Service) Enter(ctx context.Context, c Checked) (Representation, error) {
+func (s *desk) Enter(ctx context.Context, clerk Clerk, c Checked) (Representation, error) {
 	at := time.Now()
 	n := &now{at: at, today: party.DateOf(at)}
-	r := Representation{Kind: c.Kind, State: Accepted, Proof: Proof{AsOf: at.UTC(), Clerk: c.Clerk}}
+	r := Representation{Kind: c.Kind, State: Accepted, Proof: Proof{AsOf: at.UTC(), Clerk: clerk.ID}}
 	var err error
 	if r.Proof.Evidence, err = evidence(c.Evidence); err != nil {
 		return Representation{}, err
 	}
-	if c.Clerk == "" || rank(c.Kind) < 0 {
+	if clerk.ID == "" || rank(c.Kind) < 0 {
 		return Representation{}, refused(ReasonMalformed, "a clerk enters one of the kinds")
 	}
-	if r.Bounds, err = c.Bounds.checked(n.today); err != nil {
+	if r.Bounds, err = c.Bounds.Checked(n.today); err != nil {
 		return Representation{}, err
 	}
-	if r.Representative, err = s.named(ctx, n, c.Representative); err != nil {
+	if r.Representative, err = s.named(ctx, n, &clerk, c.Representative); err != nil {
 		return Representation{}, err
 	}
-	by := actor{c.Clerk, c.RequestID}
+	by := clerk.actor()
 	p, err := s.entered(ctx, by, n, &c)
 	if err != nil {
 		return Representation{}, err
 	}
-	r.Principal = Party{p.ID, p.Kind, p.Name, c.Principal.Code}
+	r.Principal = Party{ID: p.ID, Kind: p.Kind, Name: p.Name, Code: c.Principal.Code}
 	if p.ID == r.Representative.ID {
 		return Representation{}, refused(ReasonMalformed, "nobody represents themself")
 	}
 	if err := s.fits(ctx, n, &p, &r, c.Born); err != nil {
 		return Representation{}, err
 	}
-	told := news{journal.ActionRepresentationEnter, journal.ActionRepresentationBegun, ""}
-	for try := 1; ; try++ {
-		all, err := s.ofParty(ctx, p.ID)
-		if err != nil {
-			return Representation{}, err
-		}
-		if err := within(n, all); err != nil {
-			return Representation{}, err
-		}
-		if err = s.create(ctx, by, &r, told); !errors.Is(err, identity.ErrExists) {
-			return r, err
-		}
-		again, err := s.makeWay(ctx, by, n, all, &r)
-		if err != nil {
-			return Representation{}, err
-		}
-		if !again || try > 1 {
-			return Representation{}, refused(ReasonTwice, "there is such a representation already")
-		}
-	}
+	err = s.store(ctx, by, n, &r, news{Action: journal.ActionRepresentationEnter, Told: journal.ActionRepresentationBegun})
+	return r, err
 }
 
 // named returns a representative whom a clerk names.
-func (s *Service) named(ctx context.Context, n *now, of Party) (Party, error) {
+func (s *desk) named(ctx context.Context, n *now, clerk *Clerk, of Party) (Party, error) {
 	of, err := person(of.Name, of.Code)
 	if err != nil {
 		return Party{}, err
 	}
 	who, err := s.roster.FindSomeone(ctx, of.Code)
-	if err == nil && (!slices.Contains(held(&who.Party, n.today), of.Code) || !who.Party.Named(of.Name) || who.Account.Disabled) {
+	if err == nil && (!slices.Contains(representation.Held(&who.Party, n.today), of.Code) || !who.Party.Named(of.Name) || who.Account.Disabled || !clerk.minds(&who.Account)) {
 		err = identity.ErrNotFound
 	}
 	switch {
@@ -96,14 +79,14 @@ func (s *Service) named(ctx context.Context, n *now, of Party) (Party, error) {
 		return Party{}, refused(ReasonUnknown, "there is no representative of that name and number with an account")
 	case err != nil:
 		return Party{}, err
-	case who.Account.Proofing.Level < least:
+	case who.Account.Proofing.Level < representation.Least:
 		return Party{}, refused(ReasonAssurance, "who the representative is isn't proofed well enough")
 	}
-	return Party{who.Party.ID, identity.Person, who.Party.Name, of.Code}, nil
+	return Party{ID: who.Party.ID, Kind: identity.Person, Name: who.Party.Name, Code: of.Code}, nil
 }
 
 // entered returns the principal whom a clerk names, and makes it if it isn't known.
-func (s *Service) entered(ctx context.Context, by actor, n *now, c *Checked) (identity.Party, error) {
+func (s *desk) entered(ctx context.Context, by actor, n *now, c *Checked) (identity.Party, error) {
 	name, err := party.ParseName(c.Principal.Name)
 	if err == nil {
 		c.Principal.Code, err = party.ParseCode(c.Principal.Code.Type, c.Principal.Code.Value)
@@ -117,7 +100,7 @@ func (s *Service) entered(ctx context.Context, by actor, n *now, c *Checked) (id
 	}
 	known := func() (identity.Party, error) {
 		p, err := s.roster.FindParty(ctx, c.Principal.Code)
-		if err == nil && (p.Kind != kind || !slices.Contains(held(&p, n.today), c.Principal.Code) || !p.Named(name)) {
+		if err == nil && (p.Kind != kind || !slices.Contains(representation.Held(&p, n.today), c.Principal.Code) || !p.Named(name)) {
 			err = refused(ReasonMalformed, "the principal is known by another name, or holds that code no longer: check both")
 		}
 		return p, err
@@ -126,11 +109,11 @@ func (s *Service) entered(ctx context.Context, by actor, n *now, c *Checked) (id
 	if !errors.Is(err, identity.ErrNotFound) {
 		return p, err
 	}
-	return s.newParty(ctx, by, identity.Party{Kind: kind, Name: name, Codes: codesOf("clerk "+c.Clerk, c.Principal.Code)}, known)
+	return s.newParty(ctx, by, identity.Party{Kind: kind, Name: name, Codes: codesOf("clerk "+by.ID, c.Principal.Code)}, known)
 }
 
 // fits checks what only some kinds have, and fills it in.
-func (s *Service) fits(ctx context.Context, n *now, p *identity.Party, r *Representation, born party.Date) error {
+func (s *desk) fits(ctx context.Context, n *now, p *identity.Party, r *Representation, born party.Date) error {
 	switch r.Kind {
 	case LegalRepresentative, Administrator, Agent:
 		h, err := s.heads(ctx, n, p)
@@ -159,20 +142,22 @@ func (s *Service) fits(ctx context.Context, n *now, p *identity.Party, r *Repres
 
 // EndByClerk ends a representation; why is for the record. What a license proves isn't ended by it: whoever
 // keeps the license does that. Ending what has ended changes nothing. *identity.Error: representation_unknown, _may_not, _malformed.
-func (s *Service) EndByClerk(ctx context.Context, clerk, requestID, id, why string) (Representation, error) {
+func (s *desk) EndByClerk(ctx context.Context, clerk Clerk, id, why string) (Representation, error) {
 	why, err := evidence(why)
 	if err != nil {
 		return Representation{}, err
 	}
-	told := news{journal.ActionRepresentationEnd, journal.ActionRepresentationEnded, notice.RepresentationEnded}
-	return s.change(ctx, actor{clerk, requestID}, id, told, func(r *Representation) error {
+	told := news{Action: journal.ActionRepresentationEnd, Told: journal.ActionRepresentationEnded, Kind: notice.RepresentationEnded}
+	return s.shelf.Change(ctx, clerk.actor(), id, told, func(r *Representation) error {
 		switch {
+		case clerk.System && r.Proof.Clerk != clerk.ID:
+			return representation.Unknown()
 		case r.Proof.License != "":
 			return refused(ReasonMayNot, "a license proves it: it ends with the license")
 		case r.State == Ended:
-			return errUnchanged
+			return representation.ErrUnchanged
 		}
-		r.State, r.EndedBy, r.Why = Ended, ReasonEnded, clerk+": "+why
+		r.State, r.EndedBy, r.Why = Ended, ReasonEnded, clerk.ID+": "+why
 		return nil
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/representation"
 )
 
 // heads are who represents an organization by law now.
@@ -22,8 +23,8 @@ type heads struct {
 
 // heads asks registry and store. What the registry's licenses say of codes goes before what a clerk found in
 // papers: that counts while no license names anybody, or from when the last one that did was ended.
-func (s *Service) heads(ctx context.Context, n *now, org *identity.Party) (h heads, err error) {
-	codes := held(org, n.today)
+func (s *rules) heads(ctx context.Context, n *now, org *identity.Party) (h heads, err error) {
+	codes := representation.Held(org, n.today)
 	if s.c.Registry != nil && len(codes) > 0 {
 		head, err := s.c.Registry.Head(ctx, codes)
 		if err != nil {
@@ -34,12 +35,12 @@ func (s *Service) heads(ctx context.Context, n *now, org *identity.Party) (h hea
 			return h, nil
 		}
 	}
-	all, err := s.ofParty(ctx, org.ID)
+	all, err := s.shelf.Of(ctx, org.ID)
 	for _, r := range all {
 		if r.Kind != LegalRepresentative || r.Proof.License != "" {
 			continue
 		}
-		if r.State == Accepted && !r.over(n) && !r.From.After(n.today) && (!h.known || r.Created.After(h.since)) {
+		if r.State == Accepted && !r.Over(n.at) && !r.From.After(n.today) && (!h.known || r.Created.After(h.since)) {
 			h.evident = append(h.evident, r)
 		} else {
 			h.former = append(h.former, r)
@@ -49,7 +50,7 @@ func (s *Service) heads(ctx context.Context, n *now, org *identity.Party) (h hea
 }
 
 // has returns the first of some parties who is a head, or "".
-func (s *Service) has(ctx context.Context, n *now, h *heads, parties []string) (string, error) {
+func (s *rules) has(ctx context.Context, n *now, h *heads, parties []string) (string, error) {
 	for _, id := range parties {
 		if slices.ContainsFunc(h.evident, func(r Representation) bool { return r.Representative.ID == id }) {
 			return id, nil
@@ -64,7 +65,7 @@ func (s *Service) has(ctx context.Context, n *now, h *heads, parties []string) (
 		if err != nil {
 			return "", err
 		}
-		if meet(h.codes, held(&p, n.today)) {
+		if meet(h.codes, representation.Held(&p, n.today)) {
 			return id, nil
 		}
 	}
@@ -72,7 +73,7 @@ func (s *Service) has(ctx context.Context, n *now, h *heads, parties []string) (
 }
 
 // lapse finds out when an administrator or agent lapses, and refuses one who has.
-func (s *Service) lapse(ctx context.Context, n *now, h heads, u *use) (err error) {
+func (s *rules) lapse(ctx context.Context, n *now, h heads, u *use) (err error) {
 	names := slices.Clone(u.Proof.Confirmed)
 	if u.Proof.Head != "" {
 		names = append(names, u.Proof.Head)

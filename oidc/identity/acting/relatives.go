@@ -7,11 +7,12 @@ import (
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/representation"
 )
 
 // Relatives returns the relatives of whoever acts; acting is nil if they act for themself. Who acts for a person has
 // none: that person's relatives agreed to nothing. *identity.Error as [Service.Check], and representation_assurance.
-func (s *Service) Relatives(ctx context.Context, me Me, acting *Acting, item string) (r Relatives, err error) {
+func (s *choosing) Relatives(ctx context.Context, me Me, acting *Acting, item string) (r Relatives, err error) {
 	if acting != nil {
 		return s.relativesOf(ctx, &me, acting, item)
 	}
@@ -20,14 +21,14 @@ func (s *Service) Relatives(ctx context.Context, me Me, acting *Acting, item str
 		return Relatives{}, err
 	}
 	id := n.who.Party.ID
-	stored, err := s.find(ctx, listed, func(r *Representation) bool { return r.Representative.ID == id }, ofRepresentative(id))
+	stored, err := s.shelf.Find(ctx, representation.Listed, func(r *Representation) bool { return r.Representative.ID == id }, representation.OfRepresentative(id))
 	if err != nil {
 		return Relatives{}, err
 	}
 	if r.Children, err = s.children(ctx, n, stored); err != nil {
 		return Relatives{}, err
 	}
-	codes := held(&n.who.Party, n.today)
+	codes := representation.Held(&n.who.Party, n.today)
 	if s.c.Registry == nil || len(codes) == 0 {
 		return r, nil
 	}
@@ -43,11 +44,11 @@ func (s *Service) Relatives(ctx context.Context, me Me, acting *Acting, item str
 		if of.Kind != Entrusted {
 			continue
 		}
-		u, err := s.usable(ctx, n, of, Wanted{Apply, item})
+		u, err := s.usable(ctx, n, of, Wanted{Act: Apply, Item: item})
 		if err != nil && !isRefusal(err) {
 			return Relatives{}, err
 		}
-		if err == nil && meet(spouse.Codes, held(&u.Principal, n.today)) {
+		if err == nil && meet(spouse.Codes, representation.Held(&u.Principal, n.today)) {
 			r.SpouseAgreed = true
 		}
 	}
@@ -55,7 +56,7 @@ func (s *Service) Relatives(ctx context.Context, me Me, acting *Acting, item str
 }
 
 // children returns the codes of those below ConsentAge of whom somebody is the guardian.
-func (s *Service) children(ctx context.Context, n *now, stored []Representation) (codes []party.Code, err error) {
+func (s *choosing) children(ctx context.Context, n *now, stored []Representation) (codes []party.Code, err error) {
 	add := func(more ...party.Code) {
 		for _, c := range more {
 			if !slices.Contains(codes, c) {
@@ -95,15 +96,15 @@ func (s *Service) children(ctx context.Context, n *now, stored []Representation)
 			return nil, err
 		}
 		if err == nil && u.Consents {
-			add(held(&u.Principal, n.today)...)
+			add(representation.Held(&u.Principal, n.today)...)
 		}
 	}
 	return codes, nil
 }
 
 // relativesOf returns who represents the organization that is acted for.
-func (s *Service) relativesOf(ctx context.Context, me *Me, acting *Acting, item string) (r Relatives, err error) {
-	u, n, err := s.check(ctx, me, Wanted{Apply, item}, acting.ID)
+func (s *choosing) relativesOf(ctx context.Context, me *Me, acting *Acting, item string) (r Relatives, err error) {
+	u, n, err := s.check(ctx, me, Wanted{Act: Apply, Item: item}, acting.ID)
 	if err != nil || !u.Kind.OfOrganization() {
 		return r, err
 	}
@@ -117,7 +118,7 @@ func (s *Service) relativesOf(ctx context.Context, me *Me, acting *Acting, item 
 		if err != nil {
 			return r, err
 		}
-		r.Head = held(&p, n.today)
+		r.Head = representation.Held(&p, n.today)
 	}
 	return r, nil
 }

@@ -1,51 +1,62 @@
 package acting
 
 import (
-	"context"
-	"errors"
 	"log/slog"
+	"slices"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/notice"
-	"yizheng.internal/signing/journal"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing/vault"
 )
 
-// Journal makes and records events; [journal.Recorder] does.
-type Journal interface {
-	Record(ctx context.Context, f journal.Fact) error
-	Event(ctx context.Context, f journal.Fact) (journal.Event, error)
-}
-
-// Config says what a Service works with. All of it is required but Registry and Notices.
+// Config says what a Service works with. All of it is required but Registry, Notices and Log.
 type Config struct {
-	Store    Store // New wraps it with AuthenticRepresentations
+	Store    Store
 	People   *identity.Service
 	Registry Registry // nil: no license proves anything
 	Vault    *vault.Vault
-	Journal  Journal
+	Journal  representation.Journal
 	Notices  *notice.Notices // tells people what was proposed to them, and what ended; nil: nobody is told
 	Log      *slog.Logger    // default: discards
 }
 
 // Service has the rules of who may act for whom. Safe for concurrent use.
 type Service struct {
-	c      Config
-	roster *identity.Roster
-	told   chan telling
+	*rules
+	choosing
+	appointing
+	desk
 }
+
+// rules say whether somebody may use a representation.
+type rules struct {
+	c      Config
+	shelf  *representation.Shelf
+	roster *identity.Roster
+}
+
+// choosing has those choose for whom they act who may.
+type choosing struct{ *rules }
+
+// appointing has principals and representatives make and end representations.
+type appointing struct{ *rules }
+
+// desk is the clerks'.
+type desk struct{ appointing }
 
 // New checks c and returns a Service. Its Run tells people what is to be told.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.People == nil || c.Vault == nil || c.Journal == nil {
-		return nil, errors.New("acting: Config needs Store, People, Vault and Journal")
+	shelf, err := representation.NewShelf(representation.Config{Store: c.Store, People: c.People, Vault: c.Vault, Journal: c.Journal, Notices: c.Notices, Log: c.Log})
+	if err != nil {
+		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Store = AuthenticRepresentations(c.Store, c.Vault.Auth())
-	return &Service{c, identity.NewRoster(c.People), make(chan telling, tellings)}, nil
+	r := &rules{c, shelf, identity.NewRoster(c.People)}
+	return &Service{r, choosing{r}, appointing{r}, desk{appointing{r}}}, nil
 }
 
 // Me is the person who acts or wants to: somebody logged in.
@@ -84,14 +95,32 @@ type Appointment struct {
 	Bounds Bounds
 }
 
+// Clerk is who checks evidence: an operator, or a department's system.
+type Clerk struct {
+	ID        string // an operator's name or a client's id, for the record
+	RequestID string // of the HTTP request, for the events; empty: none
+	// System says that it is a client. It enters, sees and ends what concerns representatives of its Sources, and ends
+	// only what it entered itself. Of others it is told the same as of nobody.
+	System  bool
+	Sources []string
+}
+
+func (c *Clerk) actor() actor { return actor{ID: c.ID, RequestID: c.RequestID} }
+
+// minds reports whether somebody is one whom the clerk may enter as a representative.
+func (c *Clerk) minds(a *identity.Account) bool {
+	origin := a.Origin()
+	return !c.System || origin != "" && slices.Contains(c.Sources, origin)
+}
+
 // Checked is a representation whose evidence a clerk checked.
 type Checked struct {
-	Clerk          string // who checked it, for the record
-	RequestID      string // of the HTTP request, for the events; empty: none
-	Kind           Kind   // any
-	Principal      Party  // named by Kind, Name and Code
+	Kind           Kind  // any
+	Principal      Party // named by Kind, Name and Code
 	Representative Party
 	Born           party.Date // of a guardian's child
 	Bounds         Bounds
 	Evidence       string // what was checked, in words, such as 村委会监护证明 2026-17
 }
+
+func (m *Me) actor() actor { return actor{ID: m.Account, RequestID: m.RequestID} }

@@ -15,6 +15,7 @@ import (
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 )
@@ -23,12 +24,12 @@ import (
 // run in a bubble.
 type shelf struct {
 	mu      sync.Mutex
-	records map[string]acting.Record
+	records map[string]representation.Record
 	marks   map[string][]byte
 	events  []journal.Event
 }
 
-func (s *shelf) taken(r acting.Record) bool {
+func (s *shelf) taken(r representation.Record) bool {
 	for _, other := range s.records {
 		if other.ID != r.ID && slices.ContainsFunc(other.Unique, func(k signing.Lookup) bool { return slices.Contains(r.Unique, k) }) {
 			return true
@@ -37,7 +38,7 @@ func (s *shelf) taken(r acting.Record) bool {
 	return false
 }
 
-func (s *shelf) CreateRepresentation(_ context.Context, r acting.Record, es ...journal.Event) error {
+func (s *shelf) CreateRepresentation(_ context.Context, r representation.Record, es ...journal.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.records[r.ID]; ok || s.taken(r) {
@@ -49,17 +50,17 @@ func (s *shelf) CreateRepresentation(_ context.Context, r acting.Record, es ...j
 	return nil
 }
 
-func (s *shelf) LoadRepresentation(_ context.Context, id string) (acting.Record, error) {
+func (s *shelf) LoadRepresentation(_ context.Context, id string) (representation.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.records[id]
 	if !ok {
-		return acting.Record{}, identity.ErrNotFound
+		return representation.Record{}, identity.ErrNotFound
 	}
 	return r, nil
 }
 
-func (s *shelf) UpdateRepresentation(_ context.Context, r acting.Record, es ...journal.Event) error {
+func (s *shelf) UpdateRepresentation(_ context.Context, r representation.Record, es ...journal.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.records[r.ID].Revision != r.Revision {
@@ -74,7 +75,7 @@ func (s *shelf) UpdateRepresentation(_ context.Context, r acting.Record, es ...j
 	return nil
 }
 
-func (s *shelf) FindRepresentations(_ context.Context, keys []signing.Lookup, limit int) (all []acting.Record, err error) {
+func (s *shelf) FindRepresentations(_ context.Context, keys []signing.Lookup, limit int) (all []representation.Record, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.records {
@@ -82,14 +83,14 @@ func (s *shelf) FindRepresentations(_ context.Context, keys []signing.Lookup, li
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b acting.Record) int {
-		ended := func(r acting.Record) int { return map[bool]int{true: 1}[r.State == acting.Ended] }
+	slices.SortFunc(all, func(a, b representation.Record) int {
+		ended := func(r representation.Record) int { return map[bool]int{true: 1}[r.State == acting.Ended] }
 		return cmp.Or(ended(a)-ended(b), b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
 	})
 	return all[:min(len(all), limit)], nil
 }
 
-func (s *shelf) ListRepresentations(_ context.Context, after string, limit int) (all []acting.Record, err error) {
+func (s *shelf) ListRepresentations(_ context.Context, after string, limit int) (all []representation.Record, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, r := range s.records {
@@ -97,7 +98,7 @@ func (s *shelf) ListRepresentations(_ context.Context, after string, limit int) 
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b acting.Record) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b representation.Record) int { return cmp.Compare(a.ID, b.ID) })
 	return all[:min(len(all), limit)], nil
 }
 
@@ -193,7 +194,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		World: identitytest.NewWorld(t), t: t, shelf: &shelf{records: map[string]acting.Record{}},
+		World: identitytest.NewWorld(t), t: t, shelf: &shelf{records: map[string]representation.Record{}},
 		registry: &registry{facts: map[party.Code][]acting.Fact{}, heads: map[party.Code]acting.Head{}, spouse: map[party.Code]*acting.Fact{}},
 	}
 	w.Service = w.node()

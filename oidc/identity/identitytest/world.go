@@ -260,6 +260,11 @@ func IsReason(t testing.TB, what string, err error, reason string) {
 	}
 }
 
+// DisableAccount disables an account, or enables it again, as an operator does.
+func (n *Node) DisableAccount(ctx context.Context, _, account string, disabled bool) (identity.Account, error) {
+	return n.Change(ctx, account, func(a *identity.Account) error { a.Disable(disabled, ""); return nil })
+}
+
 // SendCode begins the proof of the account's phone in a login.
 func (n *Node) SendCode(ctx context.Context, account, binding, language, requestID string) (factor.Begun, error) {
 	return n.Begin(ctx, factor.PhoneCode, factor.Login{Account: account, Binding: binding, Language: language, RequestID: requestID})

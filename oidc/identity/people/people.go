@@ -115,10 +115,7 @@ func New(c Config) (*People, error) {
 		}
 	}
 	if c.Acting != nil {
-		p.Acting, err = acting.New(acting.Config{
-			Store: c.Acting, People: p.Service, Registry: c.Registry, Vault: c.Vault, Journal: c.Journal, Notices: notices, Log: log,
-		})
-		if err != nil {
+		if err := p.represent(&c, notices, log); err != nil {
 			return nil, err
 		}
 	}
@@ -126,6 +123,12 @@ func New(c Config) (*People, error) {
 		return p, nil
 	}
 	return p, p.takeIn(&c)
+}
+
+// represent adds the rules of who may act for whom.
+func (p *People) represent(c *Config, notices *notice.Notices, log *slog.Logger) (err error) {
+	p.Acting, err = acting.New(acting.Config{Store: c.Acting, People: p.Service, Registry: c.Registry, Vault: c.Vault, Journal: c.Journal, Notices: notices, Log: log})
+	return err
 }
 
 // takeIn adds what works with other systems' people.

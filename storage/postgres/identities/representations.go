@@ -7,18 +7,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/acting"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/postgres/engine"
 	"yizheng.internal/storage/postgres/ledger"
 )
 
-// Representations implements [acting.Store].
+// Representations implements [representation.Store].
 type Representations struct{ DB *engine.DB }
 
-// CreateRepresentation implements [acting.Store].
-func (s *Representations) CreateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// CreateRepresentation implements [representation.Store].
+func (s *Representations) CreateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	err := s.DB.Write(ctx, func(b *pgx.Batch) {
 		b.Queue(`INSERT INTO representations (id, state, revision, body, created, updated, auth)
 			VALUES ($1, $2, 1, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
@@ -32,8 +32,8 @@ func (s *Representations) CreateRepresentation(ctx context.Context, r acting.Rec
 	return nil
 }
 
-// UpdateRepresentation implements [acting.Store].
-func (s *Representations) UpdateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// UpdateRepresentation implements [representation.Store].
+func (s *Representations) UpdateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	err := s.DB.Write(ctx, func(b *pgx.Batch) {
 		b.Queue(ledger.Marked(`UPDATE representations SET state = $3, revision = revision + 1, body = $4, updated = $5, auth = $6
 			WHERE id = $1 AND revision = $2`, "representations", 7), r.ID, r.Revision, r.State, r.Body, r.Updated, r.Auth, r.Mark).
@@ -50,11 +50,11 @@ func (s *Representations) UpdateRepresentation(ctx context.Context, r acting.Rec
 }
 
 // queueRepresentationKeys makes keys lead to the representation; of the unique ones, see queueCodes.
-func queueRepresentationKeys(b *pgx.Batch, r acting.Record) {
+func queueRepresentationKeys(b *pgx.Batch, r representation.Record) {
 	sums, serials := engine.Columns(r.Keys)
 	b.Queue(`INSERT INTO representation_keys (sum, serial, ended, created, representation)
 		SELECT k.sum, k.serial, $4, r.created, r.id FROM representations r, unnest($2::bytea[], $3::integer[]) AS k (sum, serial) WHERE r.id = $1
-		ON CONFLICT (serial, sum, ended, created, representation) DO NOTHING`, r.ID, sums, serials, r.State == acting.Ended)
+		ON CONFLICT (serial, sum, ended, created, representation) DO NOTHING`, r.ID, sums, serials, r.State == representation.Ended)
 	sums, serials = engine.Columns(r.Unique)
 	b.Queue(`INSERT INTO representation_uniques (sum, serial, representation)
 		SELECT k.sum, k.serial, $1 FROM unnest($2::bytea[], $3::integer[]) AS k (sum, serial)
@@ -74,21 +74,21 @@ const (
 		ORDER BY found.ended, found.created DESC, found.representation DESC`
 )
 
-func scanRepresentation(row pgx.CollectableRow) (r acting.Record, err error) {
+func scanRepresentation(row pgx.CollectableRow) (r representation.Record, err error) {
 	return r, row.Scan(&r.ID, &r.State, &r.Revision, &r.Body, &r.Created, &r.Updated, &r.Auth, &r.Mark)
 }
 
-// LoadRepresentation implements [acting.Store].
-func (s *Representations) LoadRepresentation(ctx context.Context, id string) (acting.Record, error) {
+// LoadRepresentation implements [representation.Store].
+func (s *Representations) LoadRepresentation(ctx context.Context, id string) (representation.Record, error) {
 	r, err := engine.One(ctx, s.DB, identity.ErrNotFound, scanRepresentation, `SELECT `+representationNames+` FROM representations r WHERE r.id = $1`, id)
 	if err != nil {
-		return acting.Record{}, fmt.Errorf("loading representation %s: %w", id, err)
+		return representation.Record{}, fmt.Errorf("loading representation %s: %w", id, err)
 	}
 	return r, nil
 }
 
-// FindRepresentations implements [acting.Store].
-func (s *Representations) FindRepresentations(ctx context.Context, keys []signing.Lookup, limit int) ([]acting.Record, error) {
+// FindRepresentations implements [representation.Store].
+func (s *Representations) FindRepresentations(ctx context.Context, keys []signing.Lookup, limit int) ([]representation.Record, error) {
 	sums, serials := engine.Columns(keys)
 	all, err := engine.Collect(ctx, s.DB, scanRepresentation, FindRepresentations, sums, serials, max(limit, 0))
 	if err != nil {
@@ -97,8 +97,8 @@ func (s *Representations) FindRepresentations(ctx context.Context, keys []signin
 	return all, nil
 }
 
-// ListRepresentations implements [acting.Store].
-func (s *Representations) ListRepresentations(ctx context.Context, after string, limit int) ([]acting.Record, error) {
+// ListRepresentations implements [representation.Store].
+func (s *Representations) ListRepresentations(ctx context.Context, after string, limit int) ([]representation.Record, error) {
 	all, err := engine.Collect(ctx, s.DB, scanRepresentation, `SELECT `+representationNames+` FROM representations r WHERE r.id > $1 ORDER BY r.id LIMIT $2`,
 		after, max(limit, 0))
 	if err != nil {

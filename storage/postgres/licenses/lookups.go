@@ -191,6 +191,10 @@ var purges = []string{
 	DELETE FROM account_logins t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
 	`WITH doomed AS (SELECT sum FROM link_keys WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
 	DELETE FROM link_keys t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+	`WITH doomed AS (SELECT sum FROM representation_keys WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM representation_keys t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
+	`WITH doomed AS (SELECT sum FROM representation_uniques WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
+	DELETE FROM representation_uniques t USING doomed d WHERE t.serial = $1 AND t.sum = d.sum`,
 	`WITH doomed AS (SELECT sum, created, session FROM session_parties WHERE serial = $1 LIMIT $2 FOR UPDATE SKIP LOCKED)
 	DELETE FROM session_parties t USING doomed d
 		WHERE t.serial = $1 AND t.sum = d.sum AND t.created = d.created AND t.session = d.session`,

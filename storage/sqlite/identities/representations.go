@@ -7,18 +7,18 @@ import (
 	"slices"
 
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/acting"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/sqlite/engine"
 	"yizheng.internal/storage/sqlite/ledger"
 )
 
-// Representations implements [acting.Store].
+// Representations implements [representation.Store].
 type Representations struct{ DB *engine.DB }
 
-// CreateRepresentation implements [acting.Store].
-func (s *Representations) CreateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// CreateRepresentation implements [representation.Store].
+func (s *Representations) CreateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	err := s.DB.Write(ctx, func(c *engine.Conn) error {
 		n, err := c.Exec(`
 			INSERT INTO representations (id, state, revision, body, created, updated, auth) VALUES (?, ?, 1, ?, ?, ?, ?)
@@ -40,8 +40,8 @@ func (s *Representations) CreateRepresentation(ctx context.Context, r acting.Rec
 	return nil
 }
 
-// UpdateRepresentation implements [acting.Store].
-func (s *Representations) UpdateRepresentation(ctx context.Context, r acting.Record, es ...journal.Event) error {
+// UpdateRepresentation implements [representation.Store].
+func (s *Representations) UpdateRepresentation(ctx context.Context, r representation.Record, es ...journal.Event) error {
 	err := s.DB.Write(ctx, func(c *engine.Conn) error {
 		n, err := c.Exec(`
 			UPDATE representations SET state = ?, revision = revision + 1, body = ?, updated = ?, auth = ?
@@ -71,7 +71,7 @@ func (s *Representations) UpdateRepresentation(ctx context.Context, r acting.Rec
 	return nil
 }
 
-func saveRepresentationKeys(c *engine.Conn, r acting.Record) error {
+func saveRepresentationKeys(c *engine.Conn, r representation.Record) error {
 	for _, key := range r.Keys {
 		_, err := c.Exec(`
 			INSERT INTO representation_keys (serial, sum, ended, created, representation)
@@ -96,24 +96,24 @@ const (
 		WHERE k.serial = ? AND k.sum = ? ORDER BY k.ended, k.created DESC, k.representation DESC LIMIT ?`
 )
 
-func scanRepresentation(r *engine.Row) acting.Record {
-	return acting.Record{
-		ID: r.Text(), State: acting.State(r.Text()), Revision: r.Int64(), Body: r.Bytes(), Created: r.Time(), Updated: r.Time(),
+func scanRepresentation(r *engine.Row) representation.Record {
+	return representation.Record{
+		ID: r.Text(), State: representation.State(r.Text()), Revision: r.Int64(), Body: r.Bytes(), Created: r.Time(), Updated: r.Time(),
 		Auth: r.Bytes(), Mark: r.Bytes(),
 	}
 }
 
-// LoadRepresentation implements [acting.Store].
-func (s *Representations) LoadRepresentation(ctx context.Context, id string) (rec acting.Record, err error) {
+// LoadRepresentation implements [representation.Store].
+func (s *Representations) LoadRepresentation(ctx context.Context, id string) (rec representation.Record, err error) {
 	err = engine.One(ctx, s.DB, identity.ErrNotFound, loadRepresentation, func(r *engine.Row) { rec = scanRepresentation(r) }, id)
 	if err != nil {
-		return acting.Record{}, fmt.Errorf("loading a representation: %w", err)
+		return representation.Record{}, fmt.Errorf("loading a representation: %w", err)
 	}
 	return rec, nil
 }
 
-// FindRepresentations implements [acting.Store].
-func (s *Representations) FindRepresentations(ctx context.Context, keys []signing.Lookup, limit int) (all []acting.Record, err error) {
+// FindRepresentations implements [representation.Store].
+func (s *Representations) FindRepresentations(ctx context.Context, keys []signing.Lookup, limit int) (all []representation.Record, err error) {
 	limit = max(limit, 0)
 	err = s.DB.Read(ctx, func(c *engine.Conn) error {
 		all = nil
@@ -129,21 +129,21 @@ func (s *Representations) FindRepresentations(ctx context.Context, keys []signin
 	if err != nil {
 		return nil, fmt.Errorf("finding representations: %w", err)
 	}
-	ended := func(r acting.Record) int {
-		if r.State == acting.Ended {
+	ended := func(r representation.Record) int {
+		if r.State == representation.Ended {
 			return 1
 		}
 		return 0
 	}
-	slices.SortFunc(all, func(a, b acting.Record) int {
+	slices.SortFunc(all, func(a, b representation.Record) int {
 		return cmp.Or(ended(a)-ended(b), b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
 	})
-	all = slices.CompactFunc(all, func(a, b acting.Record) bool { return a.ID == b.ID })
+	all = slices.CompactFunc(all, func(a, b representation.Record) bool { return a.ID == b.ID })
 	return all[:min(len(all), limit)], nil
 }
 
-// ListRepresentations implements [acting.Store].
-func (s *Representations) ListRepresentations(ctx context.Context, after string, limit int) ([]acting.Record, error) {
+// ListRepresentations implements [representation.Store].
+func (s *Representations) ListRepresentations(ctx context.Context, after string, limit int) ([]representation.Record, error) {
 	all, err := engine.Many(ctx, s.DB, listRepresentations, scanRepresentation, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("listing representations: %w", err)

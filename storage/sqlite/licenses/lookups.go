@@ -166,6 +166,10 @@ var purges = []string{
 		(SELECT serial, sum FROM account_logins WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM link_keys WHERE (serial, sum) IN
 		(SELECT serial, sum FROM link_keys WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM representation_keys WHERE (serial, sum) IN
+		(SELECT serial, sum FROM representation_keys WHERE serial = ? LIMIT ?)`,
+	`DELETE FROM representation_uniques WHERE (serial, sum) IN
+		(SELECT serial, sum FROM representation_uniques WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM session_parties WHERE (serial, sum, created, session) IN
 		(SELECT serial, sum, created, session FROM session_parties WHERE serial = ? LIMIT ?)`,
 	`DELETE FROM family_parties WHERE (serial, sum, created, family) IN

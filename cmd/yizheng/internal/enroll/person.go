@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/password"
+	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/strictjson"
 )
 
@@ -215,18 +216,13 @@ func (c *personEnableCmd) Run(p *command.Process) error {
 }
 
 func switchPerson(p *command.Process, s install.Settings, ref string, disabled bool) error {
-	in, err := s.Attach(p)
+	who, err := changed(p, s, ref, func(r *registrar.Service, by registrar.Caller, to registrar.Target) (identity.Someone, error) {
+		return r.Disable(p.Ctx, by, to, disabled)
+	})
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	a, err := account(p.Ctx, in, ref)
-	if err != nil {
-		return err
-	}
-	if a, err = in.People.DisableAccount(p.Ctx, in.Operator, a.ID, disabled); err != nil {
-		return err
-	}
+	a := who.Account
 	p.Print("person.switched", a.ID, enabled(a.Disabled))
 	return nil
 }

@@ -82,6 +82,7 @@ func (s *Service) merge(ctx context.Context) (end func()) {
 	var ended sync.WaitGroup
 	ended.Go(func() { s.In.Library.Run(ctx) })
 	ended.Go(func() { s.In.Provider.Journal.Run(ctx) })
+	ended.Go(func() { s.In.People.Acting.Run(ctx) }) // tells people, and ends what is over
 	return func() { stop(); ended.Wait() }
 }
 

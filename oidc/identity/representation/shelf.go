@@ -1,9 +1,10 @@
-package acting
+package representation
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -23,20 +24,55 @@ const (
 	domainUnique         = "representation.unique"
 )
 
+// Journal makes and records events; [journal.Recorder] does.
+type Journal interface {
+	Record(ctx context.Context, f journal.Fact) error
+	Event(ctx context.Context, f journal.Fact) (journal.Event, error)
+}
+
+// Config says what a Shelf works with. All of it is required but Notices and Log.
+type Config struct {
+	Store   Store // NewShelf wraps it with AuthenticRepresentations
+	People  *identity.Service
+	Vault   *vault.Vault
+	Journal Journal
+	Notices *notice.Notices // tells people what was proposed to them, and what ended; nil: nobody is told
+	Log     *slog.Logger    // default: discards
+}
+
+// Shelf keeps representations. Safe for concurrent use.
+type Shelf struct {
+	c      Config
+	roster *identity.Roster
+	told   chan telling
+}
+
+// NewShelf checks c and returns a Shelf.
+func NewShelf(c Config) (*Shelf, error) {
+	if c.Store == nil || c.People == nil || c.Vault == nil || c.Journal == nil {
+		return nil, errors.New("representations need a Store, People, a Vault and a Journal")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Store = AuthenticRepresentations(c.Store, c.Vault.Auth())
+	return &Shelf{c, identity.NewRoster(c.People), make(chan telling, tellings)}, nil
+}
+
 func place(id string) vault.Place { return vault.Place{Table: table, Row: id, Column: "body"} }
 
-// lookup is a value whose lookup keys lead to representations.
-type lookup struct {
+// Lookup is a value whose lookup keys lead to representations.
+type Lookup struct {
 	domain string
 	values []string
 }
 
-func ofPrincipal(party string) lookup      { return lookup{domainPrincipal, []string{party}} }
-func ofRepresentative(party string) lookup { return lookup{domainRepresentative, []string{party}} }
-func ofCode(c party.Code) lookup           { return lookup{domainCode, []string{string(c.Type), c.Value}} }
+func OfPrincipal(party string) Lookup      { return Lookup{domainPrincipal, []string{party}} }
+func OfRepresentative(party string) Lookup { return Lookup{domainRepresentative, []string{party}} }
+func OfCode(c party.Code) Lookup           { return Lookup{domainCode, []string{string(c.Type), c.Value}} }
 
 // keys returns the lookup keys of values under every live lookup key.
-func (s *Service) keys(ctx context.Context, values ...lookup) ([]signing.Lookup, error) {
+func (s *Shelf) keys(ctx context.Context, values ...Lookup) ([]signing.Lookup, error) {
 	var all []signing.Lookup
 	for _, v := range values {
 		keys, err := s.c.Vault.Lookups(ctx, v.domain, v.values...)
@@ -49,12 +85,12 @@ func (s *Service) keys(ctx context.Context, values ...lookup) ([]signing.Lookup,
 }
 
 // seal returns the record of a representation.
-func (s *Service) seal(ctx context.Context, r *Representation) (Record, error) {
+func (s *Shelf) seal(ctx context.Context, r *Representation) (Record, error) {
 	to := r.Representative
 	rec := Record{ID: r.ID, State: r.State, Revision: r.Revision, Created: r.Created, Updated: r.Updated}
-	leads := []lookup{ofPrincipal(r.Principal.ID), ofCode(to.Code)}
+	leads := []Lookup{OfPrincipal(r.Principal.ID), OfCode(to.Code)}
 	if to.ID != "" {
-		leads[1] = ofRepresentative(to.ID)
+		leads[1] = OfRepresentative(to.ID)
 	}
 	var err error
 	if rec.Keys, err = s.keys(ctx, leads...); err != nil {
@@ -67,9 +103,9 @@ func (s *Service) seal(ctx context.Context, r *Representation) (Record, error) {
 		if r.Proof.License != "" {
 			basis = "license"
 		}
-		taken := []lookup{{domainUnique, []string{string(r.Kind), basis, r.Principal.ID, string(to.Code.Type), to.Code.Value}}}
+		taken := []Lookup{{domainUnique, []string{string(r.Kind), basis, r.Principal.ID, string(to.Code.Type), to.Code.Value}}}
 		if to.ID != "" {
-			taken = append(taken, lookup{domainUnique, []string{string(r.Kind), basis, r.Principal.ID, "party", to.ID}})
+			taken = append(taken, Lookup{domainUnique, []string{string(r.Kind), basis, r.Principal.ID, "party", to.ID}})
 		}
 		if rec.Unique, err = s.keys(ctx, taken...); err != nil {
 			return Record{}, err
@@ -80,7 +116,7 @@ func (s *Service) seal(ctx context.Context, r *Representation) (Record, error) {
 }
 
 // unseal opens a record.
-func (s *Service) unseal(ctx context.Context, rec Record) (r Representation, err error) {
+func (s *Shelf) unseal(ctx context.Context, rec Record) (r Representation, err error) {
 	if err := s.c.Vault.OpenJSON(ctx, place(rec.ID), rec.Body, &r); err != nil {
 		return Representation{}, fmt.Errorf("representation %s: %w", rec.ID, err)
 	}
@@ -91,14 +127,14 @@ func (s *Service) unseal(ctx context.Context, rec Record) (r Representation, err
 	return r, nil
 }
 
-// load returns a representation. *identity.Error: representation_unknown.
-func (s *Service) load(ctx context.Context, id string) (Representation, error) {
+// Load returns a representation. *identity.Error: representation_unknown.
+func (s *Shelf) Load(ctx context.Context, id string) (Representation, error) {
 	if !identity.ValidID(id) {
-		return Representation{}, unknown()
+		return Representation{}, Unknown()
 	}
 	rec, err := s.c.Store.LoadRepresentation(ctx, id)
 	if errors.Is(err, identity.ErrNotFound) {
-		return Representation{}, unknown()
+		return Representation{}, Unknown()
 	}
 	if err != nil {
 		return Representation{}, fmt.Errorf("loading a representation: %w", err)
@@ -106,9 +142,9 @@ func (s *Service) load(ctx context.Context, id string) (Representation, error) {
 	return s.unseal(ctx, rec)
 }
 
-// find returns representations to which values lead. The rows that led there aren't trusted: each has one of
+// Find returns representations to which values lead. The rows that led there aren't trusted: each has one of
 // the values, as far as fits says.
-func (s *Service) find(ctx context.Context, limit int, fits func(*Representation) bool, values ...lookup) (all []Representation, err error) {
+func (s *Shelf) Find(ctx context.Context, limit int, fits func(*Representation) bool, values ...Lookup) (all []Representation, err error) {
 	keys, err := s.keys(ctx, values...)
 	if err != nil {
 		return nil, err
@@ -131,34 +167,35 @@ func (s *Service) find(ctx context.Context, limit int, fits func(*Representation
 	return all, nil
 }
 
-// listed is how many representations of a party are looked at, at most.
-const listed = 500
+// Listed is how many representations of a party are looked at, at most.
+const Listed = 500
 
-// ofParty returns the representations of a principal.
-func (s *Service) ofParty(ctx context.Context, principal string) ([]Representation, error) {
-	return s.find(ctx, listed, func(r *Representation) bool { return r.Principal.ID == principal }, ofPrincipal(principal))
+// Of returns the representations of a principal.
+func (s *Shelf) Of(ctx context.Context, principal string) ([]Representation, error) {
+	return s.Find(ctx, Listed, func(r *Representation) bool { return r.Principal.ID == principal }, OfPrincipal(principal))
 }
 
-// actor is who changes a representation, for the events.
-type actor struct{ id, requestID string }
+// Actor is who changes a representation, for the events.
+type Actor struct {
+	ID        string // an account, a client or an operator; empty: nobody, for what is over
+	RequestID string // of the HTTP request; empty: none
+}
 
-func (m *Me) actor() actor { return actor{m.Account, m.RequestID} }
-
-// news is what a change tells those whom it concerns.
-type news struct {
-	action journal.Action // what was done to the representation
-	told   journal.Action // what those are told of it; empty: nobody is
-	kind   notice.Kind    // what is written to the representative's phone; empty: nothing
+// News is what a change tells those whom it concerns.
+type News struct {
+	Action journal.Action // what was done to the representation
+	Told   journal.Action // what those are told of it; empty: nobody is
+	Kind   notice.Kind    // what is written to the representative's phone; empty: nothing
 }
 
 // events returns the events of a change, and whom it tells on their phone.
-func (s *Service) events(ctx context.Context, by actor, r *Representation, n news) (es []journal.Event, tell []telling, err error) {
+func (s *Shelf) events(ctx context.Context, by Actor, r *Representation, n News) (es []journal.Event, tell []telling, err error) {
 	add := func(action journal.Action, subject string) error {
-		e, err := s.c.Journal.Event(ctx, identity.Did(by.id, action, subject, by.requestID, journal.ResultOK))
+		e, err := s.c.Journal.Event(ctx, identity.Did(by.ID, action, subject, by.RequestID, journal.ResultOK))
 		es = append(es, e)
 		return err
 	}
-	if err := add(n.action, r.ID); err != nil || n.told == "" {
+	if err := add(n.Action, r.ID); err != nil || n.Told == "" {
 		return es, nil, err
 	}
 	others, err := s.concerned(ctx, r)
@@ -166,14 +203,14 @@ func (s *Service) events(ctx context.Context, by actor, r *Representation, n new
 		return nil, nil, err
 	}
 	for _, a := range others {
-		if a.ID == by.id {
+		if a.ID == by.ID {
 			continue
 		}
-		if err := add(n.told, a.ID); err != nil {
+		if err := add(n.Told, a.ID); err != nil {
 			return nil, nil, err
 		}
-		if n.kind != "" {
-			tell = append(tell, telling{a, n.kind, by.requestID})
+		if n.Kind != "" {
+			tell = append(tell, telling{a, n.Kind, by.RequestID})
 		}
 	}
 	return es, tell, nil
@@ -182,7 +219,7 @@ func (s *Service) events(ctx context.Context, by actor, r *Representation, n new
 // concerned returns the accounts of those whom a representation concerns: the representative, also the one
 // to whom it was proposed; a person who entrusted somebody; and those by whom and in whose name somebody
 // was appointed.
-func (s *Service) concerned(ctx context.Context, r *Representation) (all []identity.Account, err error) {
+func (s *Shelf) concerned(ctx context.Context, r *Representation) (all []identity.Account, err error) {
 	add := func(who identity.Someone, err error) error {
 		if errors.Is(err, identity.ErrNotFound) {
 			return nil
@@ -196,7 +233,7 @@ func (s *Service) concerned(ctx context.Context, r *Representation) (all []ident
 		err = add(s.roster.SomeoneOf(ctx, r.Representative.ID))
 	} else {
 		who, found := s.roster.FindSomeone(ctx, r.Representative.Code)
-		if found == nil && !addressed(r, &who) {
+		if found == nil && !r.Addresses(&who) {
 			found = identity.ErrNotFound
 		}
 		err = add(who, found)
@@ -213,8 +250,8 @@ func (s *Service) concerned(ctx context.Context, r *Representation) (all []ident
 	return all, err
 }
 
-// create stores a new representation with its events. identity.ErrExists if there is such a one.
-func (s *Service) create(ctx context.Context, by actor, r *Representation, n news) error {
+// Create stores a new representation with its events. identity.ErrExists if there is such a one.
+func (s *Shelf) Create(ctx context.Context, by Actor, r *Representation, n News) error {
 	r.ID, r.Created, r.Revision = identity.NewOrderedID(), time.Now().UTC(), 1
 	r.Updated = r.Created
 	es, tell, err := s.events(ctx, by, r, n)
@@ -235,18 +272,18 @@ func (s *Service) create(ctx context.Context, by actor, r *Representation, n new
 // changeTries is how many times a change is tried when other changes keep coming first.
 const changeTries = 5
 
-// errUnchanged says that there is nothing to change.
-var errUnchanged = errors.New("there is nothing to change")
+// ErrUnchanged says that there is nothing to change.
+var ErrUnchanged = errors.New("there is nothing to change")
 
-// change applies do to a stored representation and stores the result with its events. do is called again
+// Change applies do to a stored representation and stores the result with its events. do is called again
 // if another change was stored first.
-func (s *Service) change(ctx context.Context, by actor, id string, n news, do func(*Representation) error) (Representation, error) {
+func (s *Shelf) Change(ctx context.Context, by Actor, id string, n News, do func(*Representation) error) (Representation, error) {
 	for try := 1; ; try++ {
-		r, err := s.load(ctx, id)
+		r, err := s.Load(ctx, id)
 		if err != nil {
 			return Representation{}, err
 		}
-		if err := do(&r); errors.Is(err, errUnchanged) {
+		if err := do(&r); errors.Is(err, ErrUnchanged) {
 			return r, nil
 		} else if err != nil {
 			return Representation{}, err

@@ -1,10 +1,11 @@
-package acting
+package representation
 
 import (
 	"regexp"
 	"slices"
 
 	"yizheng.internal/license/party"
+	"yizheng.internal/oidc/identity"
 )
 
 // mostBounds is how many items, or types, a representation is bound to at most.
@@ -12,8 +13,8 @@ const mostBounds = 100
 
 var boundCode = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._:-]{0,99}$`)
 
-// checked returns bounds in the form in which they are stored. *identity.Error: representation_malformed.
-func (b Bounds) checked(today party.Date) (Bounds, error) {
+// Checked returns bounds in the form in which they are stored. *identity.Error: representation_malformed.
+func (b Bounds) Checked(today party.Date) (Bounds, error) {
 	var acts []Act
 	for _, a := range Acts() {
 		if slices.Contains(b.Acts, a) {
@@ -22,23 +23,23 @@ func (b Bounds) checked(today party.Date) (Bounds, error) {
 	}
 	strange := func(a Act) bool { return !slices.Contains(Acts(), a) }
 	if len(acts) == 0 || slices.ContainsFunc(b.Acts, strange) {
-		return b, refused(ReasonMalformed, "say for what: apply, view, or both")
+		return b, &identity.Error{Reason: ReasonMalformed, Detail: "say for what: apply, view, or both"}
 	}
 	b.Acts = acts
 	for _, codes := range []*[]string{&b.Items, &b.Types} {
 		*codes = slices.Compact(slices.Sorted(slices.Values(*codes)))
 		if len(*codes) > mostBounds || slices.ContainsFunc(*codes, func(c string) bool { return !boundCode.MatchString(c) }) {
-			return b, refused(ReasonMalformed, "a representation is bound to at most 100 items and 100 types, by their codes")
+			return b, &identity.Error{Reason: ReasonMalformed, Detail: "a representation is bound to at most 100 items and 100 types, by their codes"}
 		}
 	}
 	if !b.Until.IsZero() && (b.Until.Before(today) || b.Until.Before(b.From)) {
-		return b, refused(ReasonMalformed, "the last day has passed, or lies before the first")
+		return b, &identity.Error{Reason: ReasonMalformed, Detail: "the last day has passed, or lies before the first"}
 	}
 	return b, nil
 }
 
-// within reports whether bounds go no farther than others: nobody gives more than they have.
-func (b *Bounds) within(o *Bounds) bool {
+// Within reports whether bounds go no farther than others: nobody gives more than they have.
+func (b *Bounds) Within(o *Bounds) bool {
 	few := func(mine, others []string) bool {
 		return len(others) == 0 || len(mine) > 0 && !slices.ContainsFunc(mine, func(c string) bool { return !slices.Contains(others, c) })
 	}

@@ -1,4 +1,4 @@
-package acting
+package representation
 
 import (
 	"context"

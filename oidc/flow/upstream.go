@@ -117,8 +117,7 @@ func ReturnUpstream(ctx context.Context, p *Service, r upstream.Return, b oidc.B
 	return step, err
 }
 
-// reasonWeak says that a login with another provider isn't strong enough for what is asked, and one by the
-// account's own means is.
+// reasonWeak: a login with another provider isn't strong enough, and one by the account's own means is.
 const reasonWeak identity.Reason = "upstream_weak"
 
 // notElsewhere leads back to the login's page, which says why a login elsewhere led to none here.

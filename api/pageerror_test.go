@@ -27,6 +27,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/session"
@@ -211,7 +212,17 @@ func TestCodesInWords(t *testing.T) {
 			string(party.Passport), string(party.TaiwanPermit), string(party.HongKongMacaoPermit), string(party.OtherPerson)},
 		"trail.reason.*": {"wrong_password", "no_password", "account_disabled", "too_many_tries", "account_tries", "too_many_codes", "code_wrong", "code_expired", "passkey_wrong", "passkey_copied", "person_asked", "person_refused", "disabled", "proofing_too_low", "phone_not_confirmed", "account_exists", "phone_left", "phone_kept",
 			session.EndedByLogout, session.EndedByHolder, session.EndedByReplaced},
-		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+		"acting.problem.*":   {"acting_choose", "stale"},
+		"acting.kind.*":      {string(acting.LegalRepresentative), string(acting.Administrator), string(acting.Agent), string(acting.Guardian), string(acting.Entrusted)},
+		"appointment.kind.*": {string(acting.Administrator), string(acting.Agent)},
+		"acting.over.*": {string(acting.ReasonEnded), string(acting.ReasonUnproved), string(acting.ReasonExpired), string(acting.ReasonLapsed), string(acting.ReasonBounds),
+			string(acting.ReasonOfAge)},
+		"acting.none.*": {string(oidc.ActingOrganization), string(oidc.ActingPerson)}, "acting.how.*": {string(oidc.ActingOrganization), string(oidc.ActingPerson)},
+		"act.*":                  {string(acting.Apply), string(acting.View), string(acting.Apply) + ".text", string(acting.View) + ".text"},
+		"representation.ended.*": {string(acting.ReasonEnded), string(acting.ReasonDeclined), string(acting.ReasonExpired), string(acting.ReasonUnproved), string(acting.ReasonLapsed), string(acting.ReasonOfAge)},
+		"representations.problem.*": {"stale", "other", "number", "name", "acts", "until", string(acting.ReasonUnknown), string(acting.ReasonEnded), string(acting.ReasonExpired), string(acting.ReasonMayNot),
+			string(acting.ReasonTwice), string(acting.ReasonTooMany), string(acting.ReasonMalformed), string(acting.ReasonUnproved)},
+		"notice.*": {"acting_over", "representation_accepted", "representation_declined", "representation_ended", "representation_confirmed", "representation_proposed", "withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
 	}
 	for _, what := range trail.Told() {
 		families["trail.what.*"] = append(families["trail.what.*"], string(what))

@@ -89,7 +89,7 @@ func TestCoHoldersNumberIsReleased(t *testing.T) {
 		item  catalog.ItemDefinition
 		alter func(*offers.Subject)
 	}{
-		"by law":    {law, func(*offers.Subject) {}},
+		"by law":        {law, func(*offers.Subject) {}},
 		"by the spouse": {licensetest.Item(), func(s *offers.Subject) { s.Kin, s.SpouseAgreed = licensetest.Kin(), true }},
 	} {
 		w := licensetest.New(t)
@@ -165,8 +165,10 @@ func TestActingForACompany(t *testing.T) {
 		t.Errorf("grants of the company: %+v, %v", grants, err)
 	}
 	for name, records := range map[string]func(offers.Subject) (access.Page, error){
-		"all":            func(s offers.Subject) (access.Page, error) { return w.Readings.AccessRecords(t.Context(), s, 0, 10) },
-		"of the license": func(s offers.Subject) (access.Page, error) { return w.Readings.LicenseRecords(t.Context(), s, out.ID, 0, 10) },
+		"all": func(s offers.Subject) (access.Page, error) { return w.Readings.AccessRecords(t.Context(), s, 0, 10) },
+		"of the license": func(s offers.Subject) (access.Page, error) {
+			return w.Readings.LicenseRecords(t.Context(), s, out.ID, 0, 10)
+		},
 	} {
 		page, err := records(head)
 		if err != nil || len(page.Records) != 1 || page.Records[0].By != "样例经办人" || page.Records[0].Representation != "rep-1" || page.Records[0].Proving == nil || page.Records[0].Case == "" {

@@ -14,6 +14,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/oidc/token"
 	"yizheng.internal/storage/postgres/engine"
 )
@@ -176,5 +177,28 @@ func TestOurSession(t *testing.T) {
 	got, err := engine.ForValues(t.Context(), db.engine, pgx.RowTo[string], "SELECT current_setting($1)", "plan_cache_mode")
 	if err != nil || len(got) != 1 || got[0] != "force_custom_plan" {
 		t.Errorf("a query planned for its values has %q: %v", got, err)
+	}
+}
+
+// Somebody is dismissed on one node and asked about on the other a moment later: it knows.
+func TestTwoNodesDismiss(t *testing.T) {
+	t.Parallel()
+	address := newDatabase(t)
+	nodes := []*DB{openDB(t, Config{URL: address}), openDB(t, Config{URL: address})}
+	r := representation.Record{ID: "agent", State: representation.Accepted, Body: []byte("body"), Created: epoch, Updated: epoch}
+	if err := nodes[0].Provider().CreateRepresentation(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(50) {
+		r.Revision, r.State, r.Mark = i+1, representation.Ended, []byte("mark")
+		if i%2 == 1 {
+			r.State = representation.Accepted
+		}
+		if err := nodes[i%2].Provider().UpdateRepresentation(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := nodes[1-i%2].Provider().LoadRepresentation(t.Context(), r.ID); err != nil || got.State != r.State || got.Revision != i+2 {
+			t.Fatalf("the other node has %s at revision %d, %v", got.State, got.Revision, err)
+		}
 	}
 }

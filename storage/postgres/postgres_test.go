@@ -46,6 +46,7 @@ func TestParties(t *testing.T)         { t.Parallel(); identities.Parties(t, ope
 func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, open) }
 func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, open) }
 func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, open) }
+func TestRepresentations(t *testing.T) { t.Parallel(); identities.Representations(t, open) }
 func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, open) }
 func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, open) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, open) }

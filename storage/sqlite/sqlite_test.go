@@ -42,6 +42,7 @@ func TestParties(t *testing.T)         { t.Parallel(); identities.Parties(t, sto
 func TestAccounts(t *testing.T)        { t.Parallel(); identities.Accounts(t, stores) }
 func TestChanges(t *testing.T)         { t.Parallel(); identities.Changes(t, stores) }
 func TestSources(t *testing.T)         { t.Parallel(); identities.Sources(t, stores) }
+func TestRepresentations(t *testing.T) { t.Parallel(); identities.Representations(t, stores) }
 func TestLinks(t *testing.T)           { t.Parallel(); identities.Links(t, stores) }
 func TestJournal(t *testing.T)         { t.Parallel(); ledger.Journal(t, stores) }
 func TestEventSearches(t *testing.T)   { t.Parallel(); ledger.EventSearches(t, stores) }

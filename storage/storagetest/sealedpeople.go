@@ -16,6 +16,7 @@ import (
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/grant"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/intake"
 	"yizheng.internal/oidc/identity/notice"
@@ -40,7 +41,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 	s, err := people.New(people.Config{
 		Parties: db.Provider, Accounts: db.Provider, Ephemeral: kept, Vault: in.Vault(),
 		Sender: sender(func(m notice.Message) { sent = m }), Journal: oidc.NewRecorder(db.Journal, nil),
-		Sources: db.Provider, Links: db.Provider, Changes: db.Provider,
+		Sources: db.Provider, Links: db.Provider, Changes: db.Provider, Acting: db.Provider,
 	})
 	suite.Must(t, "people", err)
 	imported := takeIn(t, s)
@@ -62,6 +63,7 @@ func persons(t *testing.T, db suite.Database, in *installation.Installation) []s
 	secrets = append(secrets, name, login, phone, phone[1:], phone[3:], password, another, code.Value, "样例派出所窗口",
 		"binding-of-a-login", ticket[27:], "192.0.2.77")
 	secrets = append(secrets, imported...)
+	secrets = append(secrets, represent(t, s, acting.Party{Name: name, Code: code})...)
 	if len(kept.all) == 0 {
 		t.Fatal("logging in kept nothing where it may be lost")
 	}
@@ -87,6 +89,18 @@ func takeIn(t *testing.T, s *people.People) []string {
 	suite.Must(t, "taking a row", err)
 	suite.Same(t, "its outcome", outcome, intake.Taken)
 	return []string{row.Record, row.Name, row.Code, row.Phone, row.Phone[3:], row.Password, row.Password[17:]}
+}
+
+// represent enters somebody as the guardian of a child. It returns what must not be found afterwards.
+func represent(t *testing.T, s *people.People, guardian acting.Party) []string {
+	t.Helper()
+	child := acting.Party{Name: "司徒样例小䶮", Code: party.Code{Type: party.OtherPerson, Value: "Y990000001样例"}}
+	const evidence = "样例村委会监护证明 2026-17"
+	_, err := s.Acting.Enter(t.Context(), acting.Clerk{ID: "cli"}, acting.Checked{
+		Kind: acting.Guardian, Principal: child, Representative: guardian, Born: party.DateOf(time.Now()), Bounds: acting.Bounds{Acts: acting.Acts()}, Evidence: evidence,
+	})
+	suite.Must(t, "entering a guardian", err)
+	return []string{child.Name, child.Code.Value, evidence}
 }
 
 // logIn leads the person through a login at a client, to tokens that are refreshed.

@@ -40,7 +40,7 @@ func (s *appointing) Answer(ctx context.Context, me Me, id string, accept bool) 
 			return refused(ReasonExpired, "nobody accepted the representation in time")
 		}
 		r.State = Accepted
-		return s.stillProposed(ctx, n, r)
+		return s.stillProposed(ctx, r)
 	})
 	if errors.Is(err, identity.ErrExists) {
 		return Representation{}, refused(ReasonTwice, "you are such a representative already, by another number of yours")
@@ -50,7 +50,7 @@ func (s *appointing) Answer(ctx context.Context, me Me, id string, accept bool) 
 
 // stillProposed checks that whoever proposed a representation may do so today: an administrator who was dismissed
 // leaves no proposals behind.
-func (s *appointing) stillProposed(ctx context.Context, n *now, r *Representation) error {
+func (s *rules) stillProposed(ctx context.Context, r *Representation) error {
 	if r.Kind == Entrusted {
 		return s.living(ctx, r.Kind, r.Principal.ID)
 	}

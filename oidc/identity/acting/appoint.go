@@ -189,14 +189,17 @@ func (s *appointing) makeWay(ctx context.Context, by actor, n *now, all []Repres
 	return found, nil
 }
 
-// finished returns why an accepted representation is over for good though nobody has ended it, or "".
+// finished returns why a representation is over for good though nobody has ended it, or "".
 func (s *rules) finished(ctx context.Context, r Representation) (Reason, error) {
-	if r.State != Accepted || r.Proof.License != "" {
-		return "", nil
+	var err error
+	switch {
+	case r.State == Proposed:
+		err = s.stillProposed(ctx, &r)
+	case r.Proof.License == "":
+		_, err = s.usableBy(ctx, r)
 	}
-	_, err := s.usableBy(ctx, r)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		if e.Reason == ReasonLapsed || e.Reason == ReasonOfAge {
+		if e.Reason == ReasonLapsed || e.Reason == ReasonOfAge || r.State == Proposed && e.Reason == ReasonEnded {
 			return e.Reason, nil
 		}
 		return "", nil

@@ -158,20 +158,29 @@ func (r *registry) Spouse(_ context.Context, codes []party.Code) (*acting.Fact, 
 	return nil, r.fails
 }
 
-// These codes are made up: area 990101 is not assigned.
+// These codes are made up, and of people who are of age in 2000, when a bubble's time begins, but one: area 990101 is not assigned.
 var (
-	noodles    = party.Code{Type: party.SocialCredit, Value: "91990000000000001X"}
-	otherShop  = party.Code{Type: party.SocialCredit, Value: "91990000000000002X"}
+	noodles    = uscc("91990101MA0000000")
 	newborn    = party.Code{Type: party.OtherPerson, Value: "Y990000001"}
-	wangCode   = citizen("99010119800302001")
-	zhaoCode   = citizen("99010119850607002")
-	sunCode    = citizen("99010119900909003")
-	minorCode  = citizen("99010120120510004")
+	wangCode   = citizen("99010119600302001")
+	zhaoCode   = citizen("99010119650607002")
+	sunCode    = citizen("99010119700909003")
+	minorCode  = citizen("99010119880229004")
 	shopName   = "青禾面馆有限公司"
 	personName = map[party.Code]string{
 		identitytest.ZhangCode: "张小䶮", identitytest.LiCode: "李建国", wangCode: "王芳", zhaoCode: "赵敏", sunCode: "孙杰", minorCode: "小明",
 	}
 )
+
+// uscc adds the check character to a unified social credit code.
+func uscc(first17 string) party.Code {
+	for _, last := range "0123456789ABCDEFGHJKLMNPQRTUWXY" {
+		if c, err := party.ParseCode(party.SocialCredit, first17+string(last)); err == nil {
+			return c
+		}
+	}
+	panic(first17)
+}
 
 // citizen adds the check digit to a citizen's number.
 func citizen(first17 string) party.Code {

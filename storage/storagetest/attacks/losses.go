@@ -12,6 +12,8 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/intake"
+	"yizheng.internal/oidc/identity/representation"
+	"yizheng.internal/signing"
 	"yizheng.internal/signing/highwater"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/storage/storagetest/grants"
@@ -148,6 +150,8 @@ var losses = []loss{
 		table: "participants", where: "id = @id", back: "name, disabled, revision, updated, auth"},
 	{name: "a source put back", id: named("qinghe"), before: sourced(3), change: sourced(1), kind: "sources", want: "sources",
 		table: "sources", where: "id = @id", back: "level, revision, updated, auth"},
+	{name: "a representation put back", id: named("represented"), before: represented, change: unrepresented, kind: "representations", want: "representations",
+		table: "representations", where: "id = @id", back: "state, body, revision, updated, auth"},
 	{name: "a license put back", id: ofLicense, change: suspended, kind: "licenses", want: "licenses",
 		table: "licenses", where: "id = @id", back: "state, revision, updated, auth",
 		sql: []string{"UPDATE license_versions SET state = 'active', suspension = NULL WHERE license = @id"}},
@@ -205,6 +209,30 @@ func sourced(level int) func(*testing.T, *victims) {
 		_, err := v.people.Intake.PutSource(t.Context(), "cli", intake.Source{Name: "qinghe", Level: level})
 		suite.Must(t, "a source", err)
 	}
+}
+
+// represents is the store of who may act for whom.
+func represents(v *victims) representation.Store {
+	return representation.AuthenticRepresentations(v.Provider, v.in.Keyrings().Auth())
+}
+
+func represented(t *testing.T, v *victims) {
+	suite.Must(t, "a representation", represents(v).CreateRepresentation(t.Context(), representation.Record{
+		ID: "represented", State: representation.Accepted, Body: []byte("said"), Created: suite.At(0), Updated: suite.At(0), Unique: []signing.Lookup{suite.NewKey()},
+	}))
+}
+
+// unrepresented dismisses somebody.
+func unrepresented(t *testing.T, v *victims) {
+	r, err := represents(v).LoadRepresentation(t.Context(), "represented")
+	suite.Must(t, "loading a representation", err)
+	r.State, r.Updated, r.Body = representation.Ended, suite.At(1), []byte("ended")
+	suite.Must(t, "ending a representation", represents(v).UpdateRepresentation(t.Context(), r))
+}
+
+func readRepresentation(ctx context.Context, v *victims) error {
+	_, err := represents(v).LoadRepresentation(ctx, "represented")
+	return err
 }
 
 func renamed(t *testing.T, v *victims) {
@@ -283,7 +311,7 @@ func spent(t *testing.T, v *victims) {
 }
 
 // allTables are those that are put back as a whole, parents before children.
-var allTables = []string{"{keys}", "clients", "participants", "parties", "accounts", "sources", "sessions", "families", "licenses", "license_versions",
+var allTables = []string{"{keys}", "clients", "participants", "parties", "accounts", "sources", "representations", "sessions", "families", "licenses", "license_versions",
 	"grants", "registers", "spent", "events", "provider_events"}
 
 // everythingBack puts the whole database back to an hour ago, so to speak.

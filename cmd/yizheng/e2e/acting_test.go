@@ -10,7 +10,7 @@ func (b *browser) asSelf() {
 	b.t.Helper()
 	b.wait(`document.querySelector('#for-self') || document.querySelector('#approve, #refuse')`)
 	if eval[bool](b, `!!document.querySelector('#for-self')`) {
-		b.pick("main", "本人")
+		b.click("label[for=for-self]")
 		b.click("#submit")
 	}
 	b.waitFor("#approve")
@@ -62,7 +62,7 @@ func TestActing(t *testing.T) {
 			head.fill("#number", lin.Code)
 			head.pick("main", "查看证照")
 			head.click("#submit")
-			head.waitAt(d.Issuer + "/representations")
+			head.waitFor("#appoint")
 			head.good("acting-team", lin.Name, "待接受")
 
 			agent.enter(d, "/representations", lin)

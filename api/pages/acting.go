@@ -8,7 +8,7 @@ import (
 
 // showActing asks for whom somebody acts.
 func showActing(t steps, v *Visit, step oidc.Step) error {
-	view := views.Acting(step, t.c.Web.Has)
+	view := views.Acting(t.c.Views.Words(v.R.Context(), v.Lang), step)
 	view.Asker = requestAsker(v.Lang, step.Request)
 	view.Form = v.Token(step.Kind.Purpose())
 	var status int

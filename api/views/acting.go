@@ -5,6 +5,7 @@ import (
 
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/catalog"
+	"yizheng.internal/license/credential"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -12,24 +13,24 @@ import (
 	"yizheng.internal/oidc/session"
 )
 
-// Acting puts for whom somebody may act into a page's words; has reports whether there is a text.
-func Acting(step oidc.Step, has func(key string) bool) web.Acting {
+// Acting puts for whom somebody may act into a page's words.
+func Acting(w *Words, step oidc.Step) web.Acting {
 	a := step.Acting
 	view := web.Acting{Demanded: string(a.Demanded), Over: string(a.Over)}
-	if view.Over != "" && !has("acting.over."+view.Over) {
+	if view.Over != "" && !w.c.Texts.Has("acting.over."+view.Over) {
 		view.Over = string(acting.ReasonEnded)
 	}
 	if a.Self {
 		view.Self = &web.ActingChoice{Key: session.BySelf, Name: party.MaskName(step.Session.Party.Name)}
 	}
 	for i := range a.Choices {
-		view.Choices = append(view.Choices, ActingChoice(&a.Choices[i]))
+		view.Choices = append(view.Choices, ActingChoice(w, &a.Choices[i]))
 	}
 	return view
 }
 
 // ActingChoice puts somebody for whom a person may act into a page's words. Numbers of people are masked.
-func ActingChoice(c *acting.Choice) web.ActingChoice {
+func ActingChoice(w *Words, c *acting.Choice) web.ActingChoice {
 	out := web.ActingChoice{
 		Key: c.Key, Name: c.Principal.Name, Kind: string(c.Kind), Code: c.Principal.Code.Value, Lapses: c.Lapses,
 	}
@@ -41,6 +42,9 @@ func ActingChoice(c *acting.Choice) web.ActingChoice {
 	}
 	if c.Fact != nil {
 		out.Proof, out.AsOf = c.Fact.TypeName, time.Now()
+		if t, err := w.typ(credential.TypeCode(c.Fact.Type), 0); err == nil {
+			out.Proof = t.name
+		} // or else it has the name that the license says
 	}
 	return out
 }

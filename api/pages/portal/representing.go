@@ -101,12 +101,12 @@ func (r representing) show(v *pages.Visit, who oidc.Session, status int, wrong s
 		Fresh: r.changes(freshPage).metBy(who),
 	}
 	view.Form.Action, view.Act.Action = representationsPath, actPath
+	words := r.p.c.Views.Words(ctx, v.Lang)
 	for i := range choices {
-		c := views.ActingChoice(&choices[i])
+		c := views.ActingChoice(words, &choices[i])
 		c.Current = who.Acting != nil && who.Acting.Principal.ID == choices[i].Principal.ID
 		view.Choices = append(view.Choices, c)
 	}
-	words := r.p.c.Views.Words(ctx, v.Lang)
 	for i := range mine {
 		one := views.Representation(words, &mine[i], who.Party.ID)
 		switch {

@@ -245,6 +245,7 @@ func tryTokens(t *testing.T, s *site, d discovered, b *apitest.Browser) {
 			said[name] = true
 		}
 	}
+	said["organization"], said["act_as"] = true, true // of who acts for others: see TestActsForOrganization, TestActsForPerson
 	want := slices.Sorted(slices.Values(d.list("claims_supported")))
 	if got := sortedKeys(said); !slices.Equal(got, want) {
 		t.Errorf("claims are %v, and it says %v", got, want)

@@ -27,6 +27,7 @@ import (
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/officer"
 	"yizheng.internal/oidc/identity/trail"
 	"yizheng.internal/oidc/identity/upstream"
@@ -217,7 +218,17 @@ func TestCodesInWords(t *testing.T) {
 		"officer.problem.*": {string(officer.ReasonUnknown), string(officer.ReasonExists), string(officer.ReasonChanged), string(officer.ReasonLapsed), string(officer.ReasonEnded), string(officer.ReasonParticipant), string(officer.ReasonAccount),
 			string(officer.ReasonRoles), string(officer.ReasonName), string(officer.ReasonCode), string(officer.ReasonStaff), string(officer.ReasonDivision), string(officer.ReasonDates), string(officer.ReasonSelf), string(officer.ReasonSame),
 			string(officer.ReasonGone), string(officer.ReasonAlone), string(officer.ReasonApproved), string(officer.ReasonLow), string(officer.ReasonManyPosts), string(officer.ReasonManyToday), "stale", "other"},
-		"notice.*": {"withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+		"acting.problem.*":   {"acting_choose", "stale"},
+		"acting.kind.*":      {string(acting.LegalRepresentative), string(acting.Administrator), string(acting.Agent), string(acting.Guardian), string(acting.Entrusted)},
+		"appointment.kind.*": {string(acting.Administrator), string(acting.Agent)},
+		"acting.over.*": {string(acting.ReasonEnded), string(acting.ReasonUnproved), string(acting.ReasonExpired), string(acting.ReasonLapsed), string(acting.ReasonBounds),
+			string(acting.ReasonOfAge)},
+		"acting.none.*": {string(oidc.ActingOrganization), string(oidc.ActingPerson)}, "acting.how.*": {string(oidc.ActingOrganization), string(oidc.ActingPerson)},
+		"act.*":                  {string(acting.Apply), string(acting.View), string(acting.Apply) + ".text", string(acting.View) + ".text"},
+		"representation.ended.*": {string(acting.ReasonEnded), string(acting.ReasonDeclined), string(acting.ReasonExpired), string(acting.ReasonUnproved), string(acting.ReasonLapsed), string(acting.ReasonOfAge)},
+		"representations.problem.*": {"stale", "other", "number", "name", "acts", "until", string(acting.ReasonUnknown), string(acting.ReasonEnded), string(acting.ReasonExpired), string(acting.ReasonMayNot),
+			string(acting.ReasonTwice), string(acting.ReasonTooMany), string(acting.ReasonMalformed), string(acting.ReasonUnproved)},
+		"notice.*": {"acting_over", "representation_accepted", "representation_declined", "representation_ended", "representation_confirmed", "representation_proposed", "withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
 	}
 	for _, r := range officer.Roles {
 		families["officer.role.*"] = append(families["officer.role.*"], string(r))

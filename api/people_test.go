@@ -90,7 +90,7 @@ func (s *service) newApp(t testing.TB, participant identity.Participant, alter f
 	t.Helper()
 	spec := client.Spec{
 		Name: "样例网上办事", Participant: participant.ID,
-		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOffline},
+		Scopes:       []oidc.Scope{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopePhone, oidc.ScopeIdentity, oidc.ScopeOrganization, oidc.ScopeActAs, oidc.ScopeOffline},
 		GrantTypes:   []oidc.GrantType{oidc.GrantCode, oidc.GrantRefresh},
 		RedirectURIs: []string{"https://app.example/callback"}, LogoutURIs: []string{"https://app.example/bye"},
 		IDTokenAlgorithm: jose.ES256, ServiceItems: []string{sampleItem, bulkyItem}, MinAssurance: new(int),

@@ -80,7 +80,7 @@ func (s *Server) pageRoutes(texts *web.Pages) {
 	}
 	own := portal.New(portal.Config{
 		Issuer: s.c.Issuer, Site: s.site, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Consents: s.c.Provider.Consents,
-		Identity: s.c.Identity, Factors: s.c.Factors, Authenticators: s.c.Authenticators, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates, Trail: s.c.Trail, Scans: s.c.Provider.Scans, Entry: s.c.Entry, Clients: s.c.Provider.Clients, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,
+		Identity: s.c.Identity, Factors: s.c.Factors, Authenticators: s.c.Authenticators, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates, Trail: s.c.Trail, Acting: s.c.Acting, Behalf: s.c.Provider.Behalf, Items: s.c.Library.Catalog().Items(), Scans: s.c.Provider.Scans, Entry: s.c.Entry, Clients: s.c.Provider.Clients, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,
 		Holders: limit.NewHolders(runtime.GOMAXPROCS(0)), People: s.people,
 	})
 	own.Mount(s.mux.Handle)

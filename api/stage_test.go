@@ -49,6 +49,7 @@ type stage struct {
 	mu            sync.RWMutex
 	nodes         []*node
 	phones        *phones
+	proved        proved            // what licenses prove of relationships
 	accounts      map[string]string // ids by login
 	alice         apitest.Person    // holds a license
 	bob           apitest.Person    // holds another
@@ -229,7 +230,7 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.people, err = people.New(people.Config{
 		Parties: stores, Accounts: accounts, Ephemeral: kept, Vault: keys.Vault(),
-		Sender: s.phones, Proofer: everybody{}, Unproofed: true, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores, Posts: stores, Participants: stores,
+		Sender: s.phones, Proofer: everybody{}, Unproofed: true, Acting: stores, Registry: &s.proved, URL: s.url, Journal: oidc.NewRecorder(db.Journal(), log), Log: log, Events: stores, Changes: stores, Posts: stores, Participants: stores,
 		Upstreams:    upstream.Config{Providers: c.Upstreams, Outside: askUpstream, Spend: spendOn(stores)},
 		Certificates: certificate.Config{Authorities: c.Authorities, Spend: spendOn(stores), Verifier: verifier},
 	})
@@ -243,13 +244,13 @@ func (s *stage) open(t testing.TB) *node {
 	}
 	n.rules, err = provider.New(provider.Config{
 		Issuer: s.url, Clients: stores, Participants: stores, Events: db.Journal(), Keyrings: keys.Keyrings(), Log: log,
-		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams, Raises: factor.Assurance(entry.NewRaising(n.people.Entry).Most()),
+		Sessions: stores, Families: stores, Consents: stores, Spent: stores, Settings: stores, Ephemeral: kept, Identity: n.people.Service, Factors: n.people.Factors, Phones: n.people.Phones, Upstreams: upstreams, Raises: factor.Assurance(entry.NewRaising(n.people.Entry).Most()), Acting: n.people.Acting,
 		Vault: keys.Vault(), Resolver: newResolver(t, n.library, nil), Step: c.Step,
 	})
 	must(err)
 	n.Server, err = New(Config{
 		Issuer: s.url, Library: n.library, Provider: n.rules, Keyrings: keys.Keyrings(), Anchors: keys.Anchors(),
-		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Certificates: n.people.Certificates, ClientCertificates: c.Channel, TrustedProxies: c.Proxies, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail, Officers: n.people.Officers,
+		Verifier: verifier, Log: log, Step: c.Step, Identity: n.people.Service, Factors: n.people.Factors, Phones: true, Upstreams: n.people.Upstreams, Certificates: n.people.Certificates, ClientCertificates: c.Channel, TrustedProxies: c.Proxies, Entry: n.people.Entry, Authenticators: n.people.Authenticators, Tickets: n.people.Tickets, Trail: n.people.Trail, Officers: n.people.Officers, Acting: n.people.Acting,
 		Limits: c.Limits,
 	})
 	must(err)

@@ -93,12 +93,13 @@ type Client struct {
 
 // Floor returns the least assurance at which people log in at the client. The operator
 // can set it. The default is 2 for a department's client that asks who people are, so that
-// a client that forgets acr_values doesn't accept a password alone; for others it is 0.
+// a client that forgets acr_values doesn't accept a password alone, and for any client that asks for whom
+// people act, which nobody does below that; for others it is 0.
 func (c Client) Floor(class identity.Class) factor.Assurance {
 	switch {
 	case c.MinAssurance != nil:
 		return factor.Assurance(*c.MinAssurance)
-	case class == identity.Government && slices.Contains(c.Scopes, ScopeIdentity):
+	case class == identity.Government && slices.Contains(c.Scopes, ScopeIdentity), slices.ContainsFunc(c.Scopes, Scope.Represents):
 		return CodeAssurance
 	}
 	return 0

@@ -47,6 +47,8 @@ const (
 	ReasonPhoneWaits              Reason = "phone_waits"
 	ReasonConsentRefused          Reason = "consent_refused"
 	ReasonHolderChosePaper        Reason = "holder_chose_paper"
+	ReasonNoRepresentation        Reason = "no_representation"
+	ReasonRepresentationEnded     Reason = "representation_ended"
 
 	// Misuse of a code or a refresh token that was really issued.
 	ReasonCodeClient      Reason = "code_client"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
 )
 
@@ -91,6 +92,7 @@ const (
 	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
 	StepLink         StepKind = "link"          // ask whether to link an account at another provider
 	StepProofing     StepKind = "proofing"      // who is logged in is proofed less well than it takes, and can be here
+	StepActing       StepKind = "acting"        // ask for whom somebody acts
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )
@@ -109,6 +111,8 @@ type Step struct {
 	Handle   Secret // names the request in the URLs of pages; zero when done
 	Request  RequestView
 	Session  *Session      // who is logged in; nil for StepLogin
+	Acting   *ActingView   // for StepActing
+	ActsFor  *ActsFor      // for StepConsent: for whom they act, if that was a question; nil: it wasn't
 	Consent  *ConsentView  // for StepConsent
 	Upstream *Elsewhere    // for StepLogin and StepLink: a login at another provider led to no account; nil: there was none
 	Anew     bool          // for StepLogin: only a new login will do
@@ -170,6 +174,7 @@ const (
 	ProblemPhone      ProblemKind = "phone_refused"  // a login with a phone was refused, at any of its steps
 	ProblemChoose     ProblemKind = "choose"         // the person must choose a license, or that there is none
 	ProblemChanged    ProblemKind = "changed"        // what the form showed has changed since
+	ProblemActing     ProblemKind = "acting_choose"  // the person must say for whom they act, or may not act so
 )
 
 // RequestView is an authorization request, as pages show it.
@@ -183,6 +188,20 @@ type RequestView struct {
 	Licenses    bool   // licenses are asked for
 	Direct      bool   // nothing counts that another device proved
 	RedirectURI string // checked: where the answer goes. The page's policy must allow its forms to lead there
+}
+
+// ActsFor says for whom somebody acts. The zero ActsFor is for themself.
+type ActsFor struct {
+	Name string
+	Kind acting.Kind
+}
+
+// ActingView is what the page shows that asks for whom somebody acts.
+type ActingView struct {
+	Self     bool            // they may act for themself
+	Choices  []acting.Choice // for whom else; none without Self: the request can't go on
+	Demanded ActingAs        // for whom they must act
+	Over     identity.Reason // why they can't act as they did in this session before; empty: nothing is over
 }
 
 // ConsentView is what a consent page shows and its form carries.
@@ -216,5 +235,7 @@ type Session struct {
 	Seen      time.Time
 	Address   string // the address from which it began
 	UserAgent string
-	Current   bool // in a list: the session in which the list is asked for
+	ActsBy    string         // on pages of our own: a representation's id; empty: for themself
+	Acting    *acting.Acting // on pages of our own, just checked there; nil: for themself, or not asked
+	Current   bool           // in a list: the session in which the list is asked for
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
 )
 
@@ -60,6 +61,8 @@ type DetailFacts struct {
 	Client      Client
 	Participant identity.Participant // the client's participant
 	Party       identity.Party       // who is logged in
+	Acting      *acting.Acting       // for whom they act, just checked; nil: for themself
+	Kin         acting.Relatives     // the people near whoever acts
 	Assurance   factor.Assurance     // of this login, 0 to 3
 	Session     [32]byte             // hash of the session's id
 	Request     [32]byte             // hash of the authorization request
@@ -73,7 +76,19 @@ type Detail struct {
 	Item     string         `json:"service_item"`
 	Case     string         `json:"case"`               // the client's number for the case
 	Licenses []AskedLicense `json:"licenses,omitempty"` // empty: the service item decides
+	Acting   ActingAs       `json:"acting,omitempty"`   // for whom the person must act
 }
+
+// ActingAs says for whom a detail wants a person to act. The zero ActingAs leaves it to the request's
+// scopes and the person.
+type ActingAs string
+
+// The values of ActingAs.
+const (
+	ActingSelf         ActingAs = "self"         // for themself
+	ActingOrganization ActingAs = "organization" // for an organization
+	ActingPerson       ActingAs = "person"       // for another person
+)
 
 // AskedLicense is one license that a detail asks for.
 type AskedLicense struct {

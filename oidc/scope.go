@@ -24,13 +24,16 @@ const (
 	ScopePhone    Scope = "phone"          // phone_number, phone_number_verified
 	ScopeIdentity Scope = "identity"       // user type, code type and code, assurance; see docs/integrating.md
 	ScopeOffline  Scope = "offline_access" // refresh tokens that outlive the session
+	// For whom somebody acts, if not for themself; see docs/integrating.md.
+	ScopeOrganization Scope = "organization" // an organization, as its legal representative, administrator or agent
+	ScopeActAs        Scope = "act_as"       // a person, as their guardian or by whom they were entrusted
 )
 
 // Scopes returns every scope there is, in a stable order.
 func Scopes() []Scope {
 	return []Scope{
 		ScopeCatalogWrite, ScopeItemWrite, ScopePeopleWrite, ScopeLicenseIssue, ScopeLicenseRead,
-		ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline,
+		ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOrganization, ScopeActAs, ScopeOffline,
 	}
 }
 
@@ -41,22 +44,25 @@ func (s Scope) Known() bool { return slices.Contains(Scopes(), s) }
 // belong to a client acting for its participant.
 func (s Scope) OfPerson() bool {
 	switch s {
-	case ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOffline:
+	case ScopeOpenID, ScopeProfile, ScopePhone, ScopeIdentity, ScopeOrganization, ScopeActAs, ScopeOffline:
 		return true
 	}
 	return false
 }
 
-// Identifies reports whether the scope shows the client who the person is.
+// Identifies reports whether the scope shows the client who the person is, or for whom they act.
 func (s Scope) Identifies() bool {
-	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity
+	return s == ScopeProfile || s == ScopePhone || s == ScopeIdentity || s.Represents()
 }
+
+// Represents reports whether the scope lets somebody act for others at the client.
+func (s Scope) Represents() bool { return s == ScopeOrganization || s == ScopeActAs }
 
 // ShownScopes returns the scopes without those that show nothing at this assurance. These
 // aren't granted either, so that the client sees that they are withheld.
 func ShownScopes(scopes []Scope, assurance factor.Assurance) []Scope {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool {
-		return assurance < CodeAssurance && (s == ScopeIdentity || s == ScopePhone)
+		return assurance < CodeAssurance && (s == ScopeIdentity || s == ScopePhone || s.Represents())
 	})
 }
 
@@ -109,5 +115,6 @@ func JoinScopes(scopes []Scope) string {
 	return strings.Join(names, " ")
 }
 
-// CodeAssurance is the least assurance at which a person's code or phone is shown.
+// CodeAssurance is the least assurance at which a person's code or phone is shown, and at which
+// somebody acts for others.
 const CodeAssurance = 2

@@ -13,7 +13,7 @@ import (
 
 // readOf returns what a client asks for in the provider's words.
 func readOf(q offer.Ask) oidc.Detail {
-	d := oidc.Detail{Type: oidc.DetailLicense, Item: string(q.Item), Case: q.Case}
+	d := oidc.Detail{Type: oidc.DetailLicense, Item: string(q.Item), Case: q.Case, Acting: oidc.ActingAs(q.Acting)}
 	for _, l := range q.Licenses {
 		d.Licenses = append(d.Licenses, oidc.AskedLicense{Material: l.Material, TypeCode: string(l.TypeCode), Fields: l.Fields})
 	}
@@ -22,7 +22,7 @@ func readOf(q offer.Ask) oidc.Detail {
 
 // askOf returns it in the library's.
 func askOf(d oidc.Detail) offer.Ask {
-	q := offer.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case}
+	q := offer.Ask{Item: catalog.ItemCode(d.Item), Case: d.Case, Acting: string(d.Acting)}
 	for _, l := range d.Licenses {
 		q.Licenses = append(q.Licenses, offer.AskedLicense{Material: l.Material, TypeCode: credential.TypeCode(l.TypeCode), Fields: l.Fields})
 	}

@@ -21,7 +21,6 @@ import (
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity/acting"
 )
 
 // Config says what a Resolver works with.
@@ -107,7 +106,7 @@ func (j *Resolver) Describe(ctx context.Context, f oidc.DetailFacts, d oidc.Deta
 		return nil, err
 	}
 	defer leave()
-	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}), find)
+	o, err := j.c.Asks.Offer(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin), find)
 	if err != nil {
 		return nil, askError(err)
 	}
@@ -128,7 +127,7 @@ func (j *Resolver) Grant(ctx context.Context, f oidc.DetailFacts, d oidc.Detail,
 	for _, l := range a.Chosen {
 		c.Chosen = append(c.Chosen, offer.ChosenLicense{Material: l.Material, License: audit.ID(l.License), Version: l.Version, Fields: l.Fields})
 	}
-	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}), c)
+	g, err := j.c.Grants.Agree(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin), c)
 	if e, ok := errors.AsType[*refusal.Error](err); ok && e.Kind == refusal.KindInvalid && !itemChanged[e.Reason] || ok && e.Reason == refusal.ReasonConsentUsed {
 		return "", &oidc.Error{Code: oidc.InvalidRequest, Description: oauthText(e), Reason: oidc.Reason(e.Reason), Err: e} // the form's fault, not the client's
 	}
@@ -145,7 +144,7 @@ func (j *Resolver) Reuse(ctx context.Context, f oidc.DetailFacts, d oidc.Detail)
 		return "", err
 	}
 	defer leave()
-	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, nil, acting.Relatives{}))
+	id, err := j.c.Grants.Reusable(ctx, askerOf(f), q, Subject(f.Party, f.Assurance, f.Acting, f.Kin))
 	return string(id), askError(err)
 }
 

@@ -79,7 +79,7 @@ func MetadataOf(issuer string, people bool) metadata {
 		Prompts:     []string{"none", "login", "consent", "select_account"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
-			"name", "updated_at", "phone_number", "phone_number_verified", "user_type", "code_type", "code", "assurance",
+			"name", "updated_at", "phone_number", "phone_number_verified", "user_type", "code_type", "code", "assurance", "organization", "act_as",
 		},
 		ClaimTypes: []string{"normal"}, Locales: []string{"zh-CN", "en"},
 	}

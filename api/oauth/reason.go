@@ -64,6 +64,7 @@ var reasons = []Reason{
 	{http.StatusBadRequest, "code_verifier", "code_verifier doesn't fit the code_challenge of the authorization request: send the one that it was made of.", ofTokens},
 	{http.StatusBadRequest, "code_tries", "The code was presented three times with a wrong code_verifier or redirect_uri, and has ended: begin the login again.", ofTokens},
 	{http.StatusBadRequest, "refresh_token_invalid", "The refresh token is unknown, over, used before or not this client's: begin a login.", ofTokens},
+	{http.StatusBadRequest, "representation_ended", "The person represents no longer whom they acted for: begin the login again.", ofTokens},
 	{http.StatusBadRequest, "scope_not_granted", "The refresh token brings fewer scopes: ask for some of those that were granted.", ofTokens},
 	{http.StatusBadRequest, "scope_unknown", "There is no scope of that name: compare it with the metadata.", ofTokens},
 	{http.StatusBadRequest, "scope_of_person", "The scope belongs to the login of a person: ask for it there.", ofTokens},
@@ -111,6 +112,8 @@ var reasons = []Reason{
 
 	{Back, "par_required", "The client is registered to push its requests: push them.", ofLogin},
 	{Back, "second_factor", "The person must log in with a second factor, and prompt is none: ask without it.", ofLogin},
+	{Back, "acting", "The person must say for whom they act, and prompt is none: ask without it.", ofLogin},
+	{Back, "no_representation", "The detail demands somebody who acts for an organization or a person, and the person represents none: tell them what they can do for themselves.", ofLogin},
 	{Back, "hint_mismatch", "Somebody else logged in than whom id_token_hint names: begin again.", ofLogin},
 	{Back, "proofing_too_low", "The person's identity is not proofed well enough: the person has it proofed first.", ofLogin},
 	{Back, "assurance_unreachable", "No login here reaches the assurance that is asked for: ask for a lower one.", ofLogin},

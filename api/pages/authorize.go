@@ -20,6 +20,7 @@ const (
 	loginPath   = "/login"
 	codePath    = "/login/code"
 	accountPath = "/login/account"
+	actingPath  = "/login/acting"
 	consentPath = "/consent"
 	proofPath   = "/login/proofing"
 	setupPath   = "/setup"
@@ -156,6 +157,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return t.showLink(v, step)
 	case step.Kind == oidc.StepProofing:
 		return showProofing(v, step)
+	case step.Kind == oidc.StepActing:
+		return showActing(t, v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

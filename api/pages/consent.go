@@ -35,6 +35,8 @@ func (t steps) decide(v *Visit) error {
 	switch form.Get("act") {
 	case "cancel":
 		answer = flow.Cancel{}
+	case "acting":
+		answer = flow.ActAnew{}
 	case "find":
 		answer = flow.Find{For: views.FieldsOf(form, views.FieldFind)}
 	default:

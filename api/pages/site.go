@@ -78,6 +78,7 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"POST " + certificatePath:            func(v *Visit) error { return certificateSent(t, v) },
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
 		"GET " + proofPath: t.page(oidc.StepProofing), "POST " + proofPath: t.giveUp,
+		"GET " + actingPath: t.page(oidc.StepActing), "POST " + actingPath: t.act,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,

@@ -34,6 +34,9 @@ func (s *Views) Consent(ctx context.Context, lang web.Language, asker web.Asker,
 
 func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker, step oidc.Step, o *offer.Offer) (web.Consent, error) {
 	view := web.Consent{Asker: asker, ID: step.Consent.Form}
+	if a := step.ActsFor; a != nil {
+		view.ActsFor = &web.ActsFor{Name: a.Name, Kind: string(a.Kind)}
+	}
 	for _, scope := range step.Consent.Scopes {
 		view.Scopes = append(view.Scopes, string(scope))
 	}

@@ -94,8 +94,9 @@ type Account struct {
 type Consent struct {
 	Form
 	Asker     Asker
-	ID        string // the form's one-use id
-	Shown     string // hash of what is shown
+	ActsFor   *ActsFor // nil: that was no question
+	ID        string   // the form's one-use id
+	Shown     string   // hash of what is shown
 	Scopes    []string
 	Item      *ConsentItem // nil: no licenses are asked for
 	Proving   string       // type of the license by which the person acts for another; empty: none

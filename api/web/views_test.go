@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -206,11 +207,13 @@ func sampleVerdict(verdict, result string, card bool) Verify {
 func TestViews(t *testing.T) {
 	p := pagesOf(t)
 	seen := map[string]bool{}
-	for name, view := range samples() {
+	all := samples()
+	maps.Copy(all, actingSamples())
+	for name, view := range all {
 		seen[view.template()] = true
 		for _, l := range Languages() {
 			for _, elder := range []bool{false, true} {
-				f := Frame{Lang: l, Elder: elder, Here: "/here?a=b", RequestID: "0123456789abcdef", Nonce: "bm9uY2U", User: evil, Section: "licenses", Notice: "withdrawn", Posted: elder, Quiet: elder}
+				f := Frame{Lang: l, Elder: elder, Here: "/here?a=b", RequestID: "0123456789abcdef", Nonce: "bm9uY2U", User: evil, Section: "licenses", Notice: "withdrawn", ActsFor: actsFor(elder), Posted: elder, Quiet: elder}
 				b, err := p.Render(f, view)
 				if err != nil {
 					t.Errorf("%s in %s: %v", name, l, err)

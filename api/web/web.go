@@ -96,13 +96,22 @@ type Frame struct {
 	Elder     bool   // large text and targets
 	Here      string // path and query of the page, for coming back to it
 	RequestID string
-	Nonce     string // of the page's own script; empty: it has none
-	User      string // who is logged in; empty: nobody, or it doesn't matter here
-	Section   string // of the menu that is open
-	Notice    string // key of a text about what was just done, without "notice."
-	Posted    bool   // the page answers a form: reloading it shall not send that again
-	Quiet     bool   // without the menu and the links at the foot
-	Passing   bool   // the page leads on at once: nobody comes back to it
+	Nonce     string   // of the page's own script; empty: it has none
+	User      string   // who is logged in; empty: nobody, or it doesn't matter here
+	ActsFor   *ActsFor // for whom they act here; nil: for themself
+	Section   string   // of the menu that is open
+	Notice    string   // key of a text about what was just done, without "notice."
+	Posted    bool     // the page answers a form: reloading it shall not send that again
+	Quiet     bool     // without the menu and the links at the foot
+	Passing   bool     // the page leads on at once: nobody comes back to it
+}
+
+// Whose returns the name of who acts, or for whom they do.
+func (f Frame) Whose() string {
+	if f.ActsFor != nil {
+		return f.ActsFor.Name
+	}
+	return f.User
 }
 
 // page is what a page's templates see.

@@ -16,8 +16,8 @@ import (
 
 // families are keys of which a template or the api package writes the first part
 // alone: what follows is a code. TestFamilies of package api has the codes.
-var families = regexp.MustCompile(`^(login|phone|code|code\.pwd|code\.totp|code\.recovery|code\.passkey|setup|entry|password|security|verify|consent|scanned|link|certificate|officer)\.problem\.|^notice\.|^login\.elsewhere\.|^error\.[a-z_]+\.(title|what|do)$|^outcome\.[a-z_]+\.(what|do)$|` +
-	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why|part|code_type|value|device|factor|level|proofing|trail\.what|trail\.reason|officer\.role|officer\.role_text|officer\.state)\.`)
+var families = regexp.MustCompile(`^(login|phone|code|code\.pwd|code\.totp|code\.recovery|code\.passkey|setup|entry|password|security|verify|consent|scanned|link|certificate|officer|acting|representations)\.problem\.|^notice\.|^login\.elsewhere\.|^error\.[a-z_]+\.(title|what|do)$|^outcome\.[a-z_]+\.(what|do)$|` +
+	`^(scope|relation|standing|basis|result|grant|grant\.ended|origin|grade|replaces|verdict|check|checked|why|part|code_type|value|device|factor|level|proofing|trail\.what|trail\.reason|officer\.role|officer\.role_text|officer\.state|act|acting\.kind|acting\.over|acting\.none|acting\.how|representation\.ended|appointment\.kind)\.`)
 
 var (
 	literalKey = regexp.MustCompile(`\b(?:t|tb|tc|tw) "([a-z_.]+)"`)

@@ -96,7 +96,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	// The provider's words, and its rooms: each knows those that stand before it.
 	"oidc": {
-		ours:   []string{"license/party", "oidc/identity", "oidc/identity/factor", "signing/jose", "signing/journal"},
+		ours:   []string{"license/party", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "signing/jose", "signing/journal"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/fresh": {},
@@ -111,7 +111,7 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"oidc", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/token": {
-		ours:   []string{"oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal", "signing/vault"},
+		ours:   []string{"license/party", "oidc", "oidc/client", "oidc/fresh", "oidc/identity", "oidc/identity/acting", "oidc/identity/factor", "oidc/session", "signing", "signing/jose", "signing/journal", "signing/vault"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/grant": {
@@ -119,7 +119,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	"oidc/consent": {
-		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/token", "signing", "signing/journal", "signing/vault"},
+		ours: []string{"oidc", "oidc/client", "oidc/identity", "oidc/request", "oidc/token", "signing", "signing/journal", "signing/vault"},
 	},
 	"oidc/request": {
 		ours:   []string{"oidc", "oidc/client", "oidc/identity/factor", "oidc/session", "oidc/token"},
@@ -133,12 +133,13 @@ var rules = withIdentity(map[string]rule{
 	"oidc/scan": {
 		ours: []string{"license/party", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/factor", "oidc/identity/tries", "oidc/keeper", "oidc/session", "oidc/token", "signing/journal", "signing/vault"},
 	},
+	"oidc/behalf": {ours: []string{"oidc", "oidc/identity", "oidc/identity/acting", "oidc/request", "oidc/session"}},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {
-		ours:       []string{"oidc", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/representation", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
+		ours:       []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/flow", "oidc/grant", "oidc/identity", "oidc/identity/factor", "oidc/identity/intake", "oidc/identity/officer", "oidc/identity/registrar", "oidc/identity/representation", "oidc/identity/trail", "oidc/identity/tries", "oidc/keeper", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing", "signing/jose", "signing/journal", "signing/sm2", "signing/vault"},
 		testOurs:   []string{"license/party", "oidc/fresh", "oidc/identity/authenticator", "oidc/identity/people", "signing/installation", "signing/keystore", "storage/memory", "storage/sqlite"},
 		testOthers: []string{"github.com/emmansun/gmsm", "github.com/go-json-experiment/json"},
 	},
@@ -347,10 +348,10 @@ var rules = withIdentity(map[string]rule{
 		ours: []string{"api/pages", "api/problem", "api/web", "license/party", "oidc", "oidc/identity", "oidc/identity/officer"},
 	},
 	"api/pages/portal": {
-		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "oidc", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/certificate", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
+		ours: []string{"api/join", "api/limit", "api/pages", "api/problem", "api/rest", "api/views", "api/web", "license/access", "license/audit", "license/catalog", "license/credential", "license/grant", "license/offer", "license/party", "license/refusal", "oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/flow", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/entry", "oidc/identity/certificate", "oidc/identity/factor", "oidc/identity/passkey", "oidc/identity/trail", "oidc/identity/upstream", "oidc/scan", "oidc/session"},
 	},
 	"api/views": {
-		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity", "oidc/identity/certificate"},
+		ours: []string{"api/problem", "api/web", "license", "license/access", "license/audit", "license/catalog", "license/catalog/entry", "license/credential", "license/grant", "license/offer", "license/party", "license/schema", "oidc", "oidc/identity", "oidc/identity/certificate", "oidc/identity/acting", "oidc/session"},
 	},
 	// Reads what browsers post. It knows nothing of ours.
 	"api/posted": {ours: []string{"api/problem"}},

@@ -20,6 +20,7 @@ type Ask struct {
 	Item     catalog.ItemCode `json:"service_item"`
 	Case     string           `json:"case"`               // 办件编号
 	Licenses []AskedLicense   `json:"licenses,omitempty"` // empty: the item decides
+	Acting   string           `json:"acting,omitempty"`   // for whom whoever agrees must act: self, organization or person; empty: that is open
 }
 
 // AskedLicense narrows a material to a type and parts.
@@ -41,7 +42,7 @@ const (
 )
 
 // ParseAsk reads an authorization detail of type "license": strict JSON of at
-// most 64 KiB, with no member but type, service_item, case and licenses, as RFC
+// most 64 KiB, with no member but type, service_item, case, licenses and acting, as RFC
 // 9396 section 5 wants it. Errors are *refusal.Error of refusal.KindInvalid, which OAuth calls
 // invalid_authorization_details; they echo no value.
 func ParseAsk(detail []byte) (Ask, error) {
@@ -53,7 +54,7 @@ func ParseAsk(detail []byte) (Ask, error) {
 		Ask
 	}
 	if err := strictjson.Decode(detail, &wire); err != nil {
-		return Ask{}, refusal.Invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case and licenses {material, type_code, fields}.")
+		return Ask{}, refusal.Invalid("ask_json", "The authorization detail is not strict JSON with the members type, service_item, case, acting and licenses {material, type_code, fields}.")
 	}
 	if wire.Type != AskType {
 		return Ask{}, refusal.Invalid("ask_type", "The authorization detail is not of type license.")
@@ -69,6 +70,7 @@ func (q *Ask) check() error {
 	var vs refusal.Violations
 	vs.When(!q.Item.Valid(), "/service_item", "item_code", "must be the code of a service item")
 	vs.Text("/case", q.Case, 1, maxCase)
+	vs.When(!slices.Contains([]string{"", "self", "organization", "person"}, q.Acting), "/acting", "acting_unknown", "must be self, organization or person")
 	vs.When(len(q.Licenses) > maxAsked, "/licenses", "count", "must be at most 100")
 	if len(q.Licenses) > maxAsked {
 		return vs.Err("ask_invalid", "The authorization detail is not acceptable; see violations.")

@@ -40,6 +40,30 @@ var usccValues = func() (vs [256]int8) {
 // usccWeights are 3^(i-1) mod 31.
 var usccWeights = [17]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28}
 
+// Class returns what the first two characters say of an organization (GB 32100-2015): government 机关,
+// public_institution 事业单位, social_organization 社会组织, enterprise 企业, individual_business 个体工商户,
+// cooperative 农民专业合作社, or other.
+func (u USCC) Class() string {
+	if len(u) < 2 {
+		return "other"
+	}
+	switch u[:2] {
+	case "11":
+		return "government"
+	case "12":
+		return "public_institution"
+	case "51", "52", "53":
+		return "social_organization"
+	case "91":
+		return "enterprise"
+	case "92":
+		return "individual_business"
+	case "93":
+		return "cooperative"
+	}
+	return "other"
+}
+
 // checkUSCC returns the reason to refuse s, or "". The organization code inside has a check character of its own,
 // which is not checked: nothing shows that all codes in deployed systems fit it.
 func checkUSCC(s string) string {

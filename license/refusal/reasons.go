@@ -126,6 +126,7 @@ var refusedRequests = []Refusal{
 	{KindInvalid, "area_code", "An area code has 6, 9 or 12 digits (GB/T 2260, GB/T 10114): send such a one, or none.", slices.Concat(onMaking, onItem)},
 	{KindInvalid, "role_unknown", "The license type has no role of this name: read its holders.", slices.Concat(onMaking, onItem)},
 	{KindInvalid, "code_type_unknown", "The type of a code is none of GB/T 36903 annex A: send one, such as 111.", slices.Concat(onMaking, onType)},
+	{KindInvalid, "acting_unknown", "acting says for whom whoever agrees must act: self, organization or person.", onAsking},
 	{KindInvalid, "type_code", "A type code has the 18 characters of a unified social credit code and three digits: mend it.", slices.Concat(onAsking, only(journal.ActionTypePut, journal.ActionLicenseSearch))},
 	{KindInvalid, "item_code", "An item code has 1 to 64 letters, digits, - and _: mend it.", slices.Concat(onAsking, only(journal.ActionItemPut))},
 	{KindInvalid, "type_unknown", "There is no license type with this code: compare it with the catalog.", only(journal.ActionLicenseIssue)},
@@ -150,7 +151,7 @@ var refusedRequests = []Refusal{
 // the person's answer.
 var refusedAsks = []Refusal{
 	{KindInvalid, "ask_size", "An authorization detail has at most 64 KiB: ask for less.", only(journal.ActionGrantOffer)},
-	{KindInvalid, "ask_json", "An authorization detail is strict JSON with the members type, service_item, case and licenses: mend it.", only(journal.ActionGrantOffer)},
+	{KindInvalid, "ask_json", "An authorization detail is strict JSON with the members type, service_item, case, licenses and acting: mend it.", only(journal.ActionGrantOffer)},
 	{KindInvalid, "ask_type", "The authorization detail is not of type license: mend its type.", only(journal.ActionGrantOffer)},
 	{KindInvalid, "ask_invalid", "Several things are wrong with the authorization detail: mend each that is named.", onAsking},
 	{KindInvalid, "ask_large", "The authorization detail asks for more at once than a person can read: name in licenses what this case needs.", onAsking},

@@ -143,14 +143,18 @@ func (p *Service) Agreed(ctx context.Context, party, client string) ([]oidc.Scop
 }
 
 // Remember stores that a person agreed to show a client some scopes, in addition to those agreed
-// to before. party is the person's id, and the actor is the person.
+// to before. party is the person's id, and the actor is the person. offline_access isn't remembered: it is asked
+// for each time.
 func (p *Service) Remember(ctx context.Context, a oidc.Actor, party, client string, scopes []oidc.Scope) error {
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s oidc.Scope) bool { return s == oidc.ScopeOffline })
+	if len(scopes) == 0 {
+		return nil
+	}
 	list, err := p.consentsOf(ctx, party)
 	if err != nil {
 		return err
 	}
 	var instead []Ended
-	scopes = slices.Clone(scopes)
 	for _, c := range list {
 		if c.Client == client {
 			instead, scopes = append(instead, c.ended()), append(scopes, c.body.Scopes...)

@@ -50,6 +50,8 @@ func (Account) tries() bool      { return false }
 func (Decision) tries() bool     { return false }
 func (Find) tries() bool         { return false }
 func (Cancel) tries() bool       { return false }
+func (Act) tries() bool          { return false }
+func (ActAnew) tries() bool      { return false }
 
 // Factors checks the proofs by which people log in. [factor.Service] implements it; its
 // methods say what they refuse.
@@ -168,7 +170,7 @@ func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err
 	}
-	return p.answerDenied(a, &oidc.Error{Code: oidc.AccessDenied, Description: "the person did not go on", Reason: "cancelled"}), nil
+	return p.answerDenied(a, a.behalf.GivenUp(a.sent.At)), nil
 }
 
 // Account says whether to go on with the account that is logged in, or to log in with another

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/behalf"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/ephemeral"
@@ -36,6 +36,7 @@ type Config struct {
 	Tokens      *token.Service
 	Grants      *grant.Service
 	Consents    *consent.Service
+	Behalf      *behalf.Service
 	Waiting     *waiting.Requests // nil: nobody can log in
 	Factors     Factors           // as *factor.Service is
 	Phones      Phones            // as *phonecode.Service is; nil: nobody logs in with a phone
@@ -76,6 +77,7 @@ type asking struct {
 	login   *session.Login    // who is logged in; nil: nobody
 	agreed  []oidc.Scope      // the scopes that the person agreed to before
 	further []factor.Name     // factors that would each make the login strong enough; pages ask for the first
+	behalf  behalf.Answer     // for whom they act; its zero value is for themself, or not settled
 	grant   string            // id of the grant of licenses; empty: none yet
 	find    map[string]string // what the person looks for on the consent page; see [oidc.Resolver].Describe
 
@@ -155,7 +157,7 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 	if p.c.Families == nil {
 		return oidc.Step{}, request.PageError(nil, request.ErrNoLogins())
 	}
-	if !isPath(page.Path) {
+	if !request.IsPath(page.Path) {
 		return oidc.Step{}, request.PageError(nil, &oidc.Error{Code: oidc.InvalidRequest, Description: "no such page", Reason: "path_invalid"})
 	}
 	a := &asking{Entry: waiting.NewEntry(b), browser: b}
@@ -168,13 +170,6 @@ func (p *Service) Visit(ctx context.Context, page Page, b oidc.Browser) (oidc.St
 		return oidc.Step{}, err
 	}
 	return p.start(ctx, a, oidc.NewHandle(), false)
-}
-
-// isPath reports whether a text is a path of this site with its query, which no
-// browser mistakes for another site.
-func isPath(s string) bool {
-	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= request.MaxState && request.IsVisible(s) &&
-		!strings.ContainsAny(s, `\#`)
 }
 
 // start answers a new request at once, or stores it under the handle.
@@ -291,6 +286,11 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 			return "", err
 		}
 	}
+	if kind == oidc.StepDone {
+		if kind, err = p.actingStep(ctx, a); err != nil {
+			return "", err
+		}
+	}
 	if kind == oidc.StepDone && a.needsConsent() {
 		kind = oidc.StepConsent
 	}
@@ -300,6 +300,8 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	switch kind {
 	case oidc.StepLogin:
 		return "", p.refusalOf(a, &oidc.Error{Code: oidc.LoginRequired, Description: "no current login satisfies the request"})
+	case oidc.StepActing:
+		return "", p.refusalOf(a, &oidc.Error{Code: oidc.InteractionRequired, Description: "the person must say for whom they act", Reason: "acting"})
 	case oidc.StepConsent:
 		return p.reuse(ctx, a)
 	}
@@ -361,7 +363,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
 	case len(a.further) == 0 && !l.State.Waits && slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Password && p.Phone != "" }):
 		return oidc.StepLogin, nil // it was proved while the phone waited
-	case len(a.further) == 0 && elsewhere(l.About.Factors) && factor.All().Strength(l.State.Can) >= max(need, r.Strength):
+	case len(a.further) == 0 && factor.Elsewhere(l.About.Factors) && factor.All().Strength(l.State.Can) >= max(need, r.Strength):
 		return oidc.StepLogin, nil // the account's own means do, without what was proved there
 	case len(a.further) == 0:
 		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person has no second factor", Reason: oidc.ReasonNoSecondFactor}
@@ -384,14 +386,8 @@ func (a *asking) tooOld(now time.Time) bool {
 	return age != nil && now.Sub(a.login.Proved()) >= seconds(*age)
 }
 
-// maxAge returns the greatest age of the login, in seconds: max_age or, in a request without it,
-// the client's default. Nil: any.
-func (a *asking) maxAge() *int64 {
-	if a.Request.MaxAge != nil {
-		return a.Request.MaxAge
-	}
-	return a.Client.DefaultMaxAge
-}
+// maxAge returns the greatest age of the login, in seconds; nil: any.
+func (a *asking) maxAge() *int64 { return a.Request.GreatestAge(a.Client) }
 
 // present returns a step with everything that its page needs.
 func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (oidc.Step, error) {
@@ -412,8 +408,12 @@ func (p *Service) present(ctx context.Context, a *asking, kind oidc.StepKind) (o
 	if kind == oidc.StepSecondFactor {
 		step.Further = a.further
 	}
+	if kind == oidc.StepActing {
+		step.Acting = &a.behalf.View
+	}
 	if kind == oidc.StepConsent {
-		if step.Consent, err = p.describe(ctx, a, s.Party); err != nil {
+		step.ActsFor = a.behalf.ActsFor()
+		if step.Consent, err = p.describe(ctx, a); err != nil {
 			return oidc.Step{}, p.settle(ctx, a, err)
 		}
 	}
@@ -455,23 +455,9 @@ func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 	return step
 }
 
-// offline reports whether a request gets offline access: it asks for it, the client is
-// registered for it, and the person agrees now or agreed before (OpenID Connect Core
-// section 11); a login that a phone lent gets none. Otherwise the request is treated as if it didn't ask for it.
-func (p *judge) offline(ctx context.Context, a *asking) (bool, error) {
-	r := &a.Request
-	if a.login.Relayed() || !r.Has(oidc.ScopeOffline) || !a.Client.Has(oidc.GrantRefresh) || !slices.Contains(a.Client.Scopes, oidc.ScopeOffline) {
-		return false, nil
-	}
-	if r.Wants(request.PromptConsent) {
-		return true, nil
-	}
-	return p.c.Families.HasOffline(ctx, a.Client.ID, a.login.About.Party)
-}
-
 // grantCode answers a request with an authorization code.
 func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
-	offline, err := p.judge.offline(ctx, a)
+	offline, err := p.c.Consents.Offline(ctx, a.asks(), a.login.Relayed(), a.login.About.Party)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -481,7 +467,7 @@ func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
 		Session: a.login.ID, Offline: offline, Ends: a.login.Expires,
 		About: token.About{
 			Account: a.login.About.Account, Party: a.login.About.Party, SID: a.login.SID(a.Client.ID), AuthTime: a.login.About.AuthTime.Unix(), Since: a.login.About.SinceUnix(),
-			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant,
+			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant, Behalf: token.BehalfOf(a.behalf.Acting),
 		},
 	}
 	if offline {

@@ -6,11 +6,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"yizheng.internal/oidc"
-	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/signing/journal"
 )
@@ -21,43 +19,23 @@ import (
 // client.
 func (a *asking) needsConsent() bool {
 	r := &a.Request
-	return r.Detail != nil || !r.Portal() && (r.Wants(request.PromptConsent) || a.uncertain() || len(a.consents()) > 0)
+	return r.Detail != nil || !r.Portal() && (r.Wants(request.PromptConsent) || a.asks().Uncertain() || len(a.consents()) > 0)
 }
 
-// uncertain reports whether another program could pose as the client: the client has no
-// secret, and its redirect URI isn't https, so that any program beside the browser can
-// listen there. If the person weren't asked, such a program would get a login unnoticed
-// (RFC 8252 section 8.6).
-func (a *asking) uncertain() bool {
-	return a.Client.Public() && !strings.HasPrefix(a.Request.RedirectURI, "https:")
+// asks returns the request as far as it matters for consent.
+func (a *asking) asks() *consent.Question {
+	return &consent.Question{Request: &a.Request, Standing: a.Standing, Scopes: a.scopes(), Agreed: a.agreed}
 }
 
-// consents returns the scopes that the person must agree to. If the participant isn't a
-// department, these are openid, by which it recognizes the person for good, and the scopes
-// that show who they are, except those agreed to before. If it isn't certain who asks, or
-// the client wants consent, the person is asked for these scopes each time; a department
-// needs no consent to openid. If the client wants consent, offline_access is among them.
+// consents returns the scopes that the person must agree to.
 func (a *asking) consents() []oidc.Scope {
-	r := &a.Request
 	switch {
-	case r.Portal():
+	case a.Request.Portal():
 		return nil
 	case a.IsAnswered():
 		return a.Consented // the form was sent twice: the second copy shows the same scopes
 	}
-	asked := r.Wants(request.PromptConsent)
-	again := asked || a.uncertain()
-	foreign := a.Participant.Class != identity.Government
-	var scopes []oidc.Scope
-	if foreign && (again || !slices.Contains(a.agreed, oidc.ScopeOpenID)) {
-		scopes = append(scopes, oidc.ScopeOpenID) // even if it isn't asked for: every token has the subject
-	}
-	for _, s := range a.scopes() {
-		if s.Identifies() && (again || foreign && !slices.Contains(a.agreed, s)) || s == oidc.ScopeOffline && asked {
-			scopes = append(scopes, s)
-		}
-	}
-	return scopes
+	return a.asks().Asks()
 }
 
 // scopes returns the request's scopes that the login's assurance suffices for.
@@ -69,11 +47,16 @@ func (a *asking) scopes() []oidc.Scope {
 }
 
 // facts returns what tells an [oidc.Resolver] who asks whom.
-func (a *asking) facts(who identity.Party) oidc.DetailFacts {
-	return oidc.DetailFacts{
-		Client: a.Client, Participant: a.Participant, Party: who, Assurance: a.login.Assurance(),
-		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.Hash(), RequestID: a.browser.RequestID,
+func (p *judge) facts(ctx context.Context, a *asking) (oidc.DetailFacts, error) {
+	who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+	if err != nil {
+		return oidc.DetailFacts{}, err
 	}
+	kin, err := p.c.Behalf.Relatives(ctx, a.represents(), a.behalf.Acting)
+	return oidc.DetailFacts{
+		Client: a.Client, Participant: a.Participant, Party: who, Acting: a.behalf.Acting, Kin: kin, Assurance: a.login.Assurance(),
+		Session: sha256.Sum256([]byte(a.login.ID)), Request: a.Request.Hash(), RequestID: a.browser.RequestID,
+	}, err
 }
 
 // reuse decides on prompt=none where consent is needed: only a recurring grant that
@@ -83,11 +66,11 @@ func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 	if a.Request.Detail == nil || len(a.consents()) > 0 {
 		return "", required
 	}
-	who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+	facts, err := p.facts(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	a.grant, err = p.c.Resolver.Reuse(ctx, a.facts(who), *a.Request.Detail)
+	a.grant, err = p.c.Resolver.Reuse(ctx, facts, *a.Request.Detail)
 	if err != nil {
 		return "", p.refusalOf(a, err)
 	}
@@ -98,11 +81,15 @@ func (p *judge) reuse(ctx context.Context, a *asking) (oidc.StepKind, error) {
 }
 
 // describe returns what the consent page shows. Refusals are *RequestError.
-func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (*oidc.ConsentView, error) {
+func (p *Service) describe(ctx context.Context, a *asking) (*oidc.ConsentView, error) {
 	view := &oidc.ConsentView{Scopes: a.consents()}
 	var shown [32]byte
 	if a.Request.Detail != nil {
-		offer, err := p.c.Resolver.Describe(ctx, a.facts(who), *a.Request.Detail, a.find)
+		facts, err := p.judge.facts(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		offer, err := p.c.Resolver.Describe(ctx, facts, *a.Request.Detail, a.find)
 		if err != nil {
 			return nil, p.judge.refusalOf(a, err)
 		}
@@ -113,9 +100,9 @@ func (p *Service) describe(ctx context.Context, a *asking, who identity.Party) (
 }
 
 // form returns the one-use id of the session's consent form; shown is the hash of what
-// it shows. The id stays the same however often the page is loaded.
+// it shows. The id stays the same however often the page is loaded; it is another one for whoever the person acts.
 func (a *asking) form(shown [32]byte) string {
-	return oidc.Derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), oidc.JoinScopes(a.consents()))
+	return oidc.Derive(a.Seed, "consent", a.login.ID, base64.RawURLEncoding.EncodeToString(shown[:]), oidc.JoinScopes(a.consents()), a.behalf.By())
 }
 
 // Find looks for something on the consent page (StepConsent) and decides nothing.
@@ -146,12 +133,12 @@ func (d Decision) take(ctx context.Context, p *Service, a *asking) (oidc.Step, e
 // agree makes the grant of what the person agreed to, and then the code.
 func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
 	if a.Request.Detail != nil {
-		who, err := p.c.Sessions.Party(ctx, a.login.About.Party)
+		facts, err := p.judge.facts(ctx, a)
 		if err != nil {
 			return oidc.Step{}, err
 		}
 		d.Agreement.Form, d.Agreement.Find = d.Form, a.find
-		a.grant, err = p.c.Resolver.Grant(ctx, a.facts(who), *a.Request.Detail, d.Agreement)
+		a.grant, err = p.c.Resolver.Grant(ctx, facts, *a.Request.Detail, d.Agreement)
 		switch {
 		case errors.Is(err, oidc.ErrShownChanged):
 			return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemChanged})
@@ -177,8 +164,11 @@ func (d Decision) agree(ctx context.Context, p *Service, a *asking) (oidc.Step, 
 	}
 	// Only after the answer: a second copy of the form that arrives before the answer must
 	// still find these scopes not agreed to.
-	if err := p.judge.remember(ctx, a); err != nil {
-		return oidc.Step{}, err
+	if a.asks().Remembers() {
+		who := oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}
+		if err := p.c.Consents.Remember(ctx, who, a.login.About.Party, a.Client.ID, a.consents()); err != nil {
+			return oidc.Step{}, err
+		}
 	}
 	return p.grantCode(ctx, a)
 }
@@ -224,23 +214,8 @@ func (p *Service) recordConsent(ctx context.Context, a *asking, result string) e
 // recall loads what the person agreed to before, if that matters for the request.
 func (p *judge) recall(ctx context.Context, a *asking) (err error) {
 	a.agreed = nil
-	if a.login != nil && a.remembers() {
+	if a.login != nil && a.asks().Remembers() {
 		a.agreed, err = p.c.Consents.Agreed(ctx, a.login.About.Party, a.Client.ID)
 	}
 	return err
-}
-
-// remembers reports whether a consent at the client counts for later logins. It doesn't
-// count at a department, which needs none, or if another program could pose as the client.
-func (a *asking) remembers() bool {
-	return !a.Request.Portal() && a.Participant.Class != identity.Government && !a.uncertain()
-}
-
-// remember stores that the person agreed to show the client some scopes.
-func (p *judge) remember(ctx context.Context, a *asking) error {
-	scopes := slices.DeleteFunc(slices.Clone(a.consents()), func(s oidc.Scope) bool { return s == oidc.ScopeOffline }) // it is asked for each time
-	if !a.remembers() || len(scopes) == 0 {
-		return nil
-	}
-	return p.c.Consents.Remember(ctx, oidc.Actor{ID: a.login.About.Account, RequestID: a.browser.RequestID}, a.login.About.Party, a.Client.ID, scopes)
 }

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -118,8 +117,7 @@ func ReturnUpstream(ctx context.Context, p *Service, r upstream.Return, b oidc.B
 	return step, err
 }
 
-// reasonWeak says that a login with another provider isn't strong enough for what is asked, and one by the
-// account's own means is.
+// reasonWeak: a login with another provider isn't strong enough, and one by the account's own means is.
 const reasonWeak identity.Reason = "upstream_weak"
 
 // notElsewhere leads back to the login's page, which says why a login elsewhere led to none here.
@@ -136,15 +134,10 @@ func unlinked(a *asking) *upstream.Person {
 	if a.Upstream == nil || a.login == nil || a.Login != a.login.ID {
 		return nil
 	}
-	if elsewhere(a.login.About.Factors) || a.login.Relayed() { // at a third provider, or by a phone that may have been deceived
+	if factor.Elsewhere(a.login.About.Factors) || a.login.Relayed() { // at a third provider, or by a phone that may have been deceived
 		return nil
 	}
 	return a.Upstream.Person
-}
-
-// elsewhere reports whether something was proved at another provider.
-func elsewhere(proofs []factor.Proof) bool {
-	return slices.ContainsFunc(proofs, func(p factor.Proof) bool { return p.Factor == factor.Upstream })
 }
 
 // linkStep says what a link needs that somebody may make: their yes, and then as strong a login as
@@ -180,24 +173,13 @@ func (w Link) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 		a.Note(func(k *waiting.Kept) { k.Upstream = nil })
 	} else {
 		agreed := a.login.ID
-		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Language = agreed, w.Language }))
+		a.Note(waiting.ChangeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Language = agreed, w.Language }))
 	}
 	step, err := p.next(ctx, a)
 	if err == nil && step.Kind == oidc.StepSecondFactor {
 		step.Sent, _ = SendCode{}.send(ctx, p, a)
 	}
 	return step, err
-}
-
-// changeUpstream changes what is noted of a login elsewhere, if that is still there.
-func changeUpstream(change func(u *waiting.Upstream)) func(k *waiting.Kept) {
-	return func(k *waiting.Kept) {
-		if k.Upstream != nil {
-			u := *k.Upstream
-			change(&u)
-			k.Upstream = &u
-		}
-	}
 }
 
 // link links somebody with the account once that was agreed to, and the login is strong enough. What is
@@ -212,7 +194,7 @@ func link(ctx context.Context, p *Service, a *asking) error {
 		Language: a.Upstream.Language, RequestID: a.browser.RequestID,
 	}, *x)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
-		a.Note(changeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Refused = "", e.Reason }))
+		a.Note(waiting.ChangeUpstream(func(u *waiting.Upstream) { u.Agreed, u.Refused = "", e.Reason }))
 		return nil
 	}
 	if err == nil {

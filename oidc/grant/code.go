@@ -180,6 +180,9 @@ func (p *Service) spendCode(ctx context.Context, c oidc.Client, g *Authorization
 	// out must not get it any more.
 	err := p.c.Families.CheckAbout(ctx, g.Session, &g.About)
 	if over, ok := errors.AsType[token.Over](err); ok {
+		if over == token.OverRepresentation {
+			return nil, oidc.BadGrant(oidc.ReasonRepresentationEnded, "the person does not represent any more whom they acted for; begin again")
+		}
 		return nil, oidc.BadGrant(oidc.Reason(over), "the login is over; begin again")
 	}
 	if err != nil {

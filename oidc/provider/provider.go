@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/behalf"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/ephemeral"
@@ -47,10 +48,11 @@ type Config struct {
 	Settings  token.Settings
 	Ephemeral ephemeral.Store
 	Identity  *identity.Service
-	Factors   flow.Factors     // checks the proofs by which people log in
-	Phones    flow.Phones      // logs people in with their phone; nil: nobody
-	Raises    factor.Assurance // the highest level to which people raise their proofing here; 0: they don't
-	Upstreams flow.Upstreams   // logs people in with other providers; nil: nobody
+	Factors   flow.Factors           // checks the proofs by which people log in
+	Phones    flow.Phones            // logs people in with their phone; nil: nobody
+	Raises    factor.Assurance       // the highest level to which people raise their proofing here; 0: they don't
+	Upstreams flow.Upstreams         // logs people in with other providers; nil: nobody
+	Acting    behalf.Representations // says who may act for whom; nil: nobody acts for others
 	Vault     *vault.Vault
 	Resolver  oidc.Resolver // nil: authorization details aren't accepted
 	Networks  scan.Networks // those that the operator has named
@@ -81,6 +83,7 @@ type Provider struct {
 	Tokens   *token.Service
 	Grants   *grant.Service
 	Consents *consent.Service
+	Behalf   *behalf.Service
 	Scans    *scan.Service // nil: nobody can log in
 	Flow     *flow.Service
 	Logouts  *request.Logouts
@@ -137,7 +140,7 @@ func (c *Config) assemble() *Provider {
 	})
 	if c.Sessions != nil {
 		p.Families = token.NewFamilies(token.FamilyConfig{
-			Store: c.Families, Spent: c.Spent, Vault: c.Vault, Sessions: p.Sessions, Journal: p.Journal, Licenses: c.Resolver, Step: c.Step,
+			Store: c.Families, Spent: c.Spent, Vault: c.Vault, Sessions: p.Sessions, Journal: p.Journal, Licenses: c.Resolver, Acting: c.Acting, Step: c.Step,
 		})
 		p.Sessions.OnEnd(p.Families.EndWith)
 		tokens.Sessions, tokens.Families, tokens.Identity = p.Sessions, p.Families, c.Identity
@@ -159,9 +162,10 @@ func (c *Config) assemble() *Provider {
 			Networks: c.Networks,
 		})
 	}
+	p.Behalf = behalf.New(behalf.Config{Acting: c.Acting, Sessions: p.Sessions})
 	p.Flow = flow.New(flow.Config{
 		Issuer: c.Issuer, OfflineLife: c.OfflineLife, Clients: p.Clients, Sessions: p.Sessions, Families: p.Families, Subjects: p.Subjects,
-		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Waiting: requests,
+		Tokens: p.Tokens, Grants: p.Grants, Consents: p.Consents, Behalf: p.Behalf, Waiting: requests,
 		Factors: c.Factors, Phones: c.Phones, Scans: p.Scans, Raises: c.Raises, Upstreams: c.Upstreams, Resolver: c.Resolver, Journal: p.Journal, Log: c.Log, Step: c.Step,
 	})
 	p.Logouts = &request.Logouts{Reader: request.New(request.Config{Issuer: c.Issuer, Clients: p.Clients, Tokens: p.Tokens})}

@@ -87,6 +87,15 @@ func (r *Request) Wants(value string) bool { return slices.Contains(r.Prompts, v
 // Has reports whether the request asks for a scope.
 func (r *Request) Has(s oidc.Scope) bool { return slices.Contains(r.Scopes, s) }
 
+// GreatestAge returns the greatest age of the login, in seconds: max_age or, in a request without it,
+// the client's default. Nil: any.
+func (r *Request) GreatestAge(c oidc.Client) *int64 {
+	if r.MaxAge != nil {
+		return r.MaxAge
+	}
+	return c.DefaultMaxAge
+}
+
 // Portal reports whether a page of our own site asks, and no client.
 func (r *Request) Portal() bool { return r.Client == "" }
 
@@ -392,6 +401,13 @@ func Locales(param string) ([]string, bool) {
 // appendix A: VSCHAR).
 func IsVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
+}
+
+// IsPath reports whether a text is a path of this site with its query, which no
+// browser mistakes for another site.
+func IsPath(s string) bool {
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && len(s) <= MaxState && IsVisible(s) &&
+		!strings.ContainsAny(s, `\#`)
 }
 
 // leastAssurance returns the least assurance that acr_values names, or 0 if it names

@@ -36,6 +36,7 @@ type About struct {
 	Seed      string         `json:"seed"` // the key from which sids are derived
 	Cookie    []byte         `json:"cookie"`
 	Expires   time.Time      `json:"expires"`
+	Acting    []actsFor      `json:"acting,omitempty"` // what was chosen last stands last
 }
 
 // SinceUnix returns Since in seconds since 1970; 0 if it is zero.

@@ -38,7 +38,7 @@ func (p *Service) Show(ctx context.Context, l *Login) (oidc.Session, error) {
 func (l *Login) shown(who identity.Party) oidc.Session {
 	return oidc.Session{
 		ID: l.ID, Account: l.About.Account, Party: who, Assurance: l.Assurance(), Strength: l.Strength(), Reach: factor.All().Strength(l.State.Can), Relayed: l.Relayed(), AuthTime: l.About.AuthTime, Proved: l.Proved(), Since: l.About.Since, Created: l.Created, Seen: l.Seen,
-		Address: l.About.Address, UserAgent: l.About.UserAgent,
+		Address: l.About.Address, UserAgent: l.About.UserAgent, ActsBy: l.actsHere(),
 	}
 }
 

@@ -51,6 +51,7 @@ type claims struct {
 	ACR      string `json:"acr,omitempty"`
 	Family   string `json:"family,omitempty"`   // a private claim: the token's family
 	Grant    string `json:"grant_id,omitempty"` // a private claim: the license grant
+	BehalfClaims
 
 	key string // the kid of the key that signed the token; not a claim
 }

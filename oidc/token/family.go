@@ -46,7 +46,8 @@ type About struct {
 	Factors   []factor.Proof   `json:"factors"`
 	Assurance factor.Assurance `json:"assurance"`
 	Scopes    []oidc.Scope     `json:"scopes,omitempty"`
-	Grant     string           `json:"grant,omitempty"` // the license grant
+	Grant     string           `json:"grant,omitempty"`  // the license grant
+	Behalf    *Behalf          `json:"behalf,omitempty"` // for whom they act; nil: for themself
 }
 
 // FamilyConfig says what a Families works with.
@@ -57,6 +58,7 @@ type FamilyConfig struct {
 	Sessions *session.Service
 	Journal  *journal.Recorder
 	Licenses LicenseGrants     // nil: there are none
+	Acting   Representations   // nil: nobody acts for others
 	Step     func(name string) // called at each step of a request, for failpoints in tests
 }
 
@@ -165,6 +167,9 @@ func (p *Families) openBody(ctx context.Context, f *Family) error {
 // Over says why a family's tokens are no longer valid.
 type Over string
 
+// OverRepresentation is over what was done for somebody whom the person doesn't represent any more.
+const OverRepresentation = Over(oidc.ReasonRepresentationEnded)
+
 // Error says that the family is over, and why.
 func (e Over) Error() string { return "the family is over: " + string(e) }
 
@@ -183,7 +188,7 @@ func (p *Families) check(ctx context.Context, f *Family) error {
 
 // CheckAbout checks whether a client may still act for the person who logged in: the session,
 // if one is given, is live; the account isn't disabled, and since the login it wasn't disabled
-// and its password wasn't changed. Like check, it returns nil, an Over, or another error.
+// and its password wasn't changed; whoever acts for somebody may still do so. Like check, it returns nil, an Over, or another error.
 func (p *Families) CheckAbout(ctx context.Context, session string, who *About) error {
 	if session != "" {
 		lives, err := p.c.Sessions.Lives(ctx, session)
@@ -205,7 +210,7 @@ func (p *Families) CheckAbout(ctx context.Context, session string, who *About) e
 	if who.AuthTime < a.Password.Unix() || max(who.AuthTime, who.Since) < a.Secured.Unix() {
 		return Over("session_ended")
 	}
-	return nil
+	return p.checkBehalf(ctx, who)
 }
 
 // checkGrant checks that the grant of a family still allows reading. It isn't cached, so

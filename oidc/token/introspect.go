@@ -26,6 +26,7 @@ type Introspection struct {
 	AuthTime  int64  `json:"auth_time,omitzero"`
 	ACR       string `json:"acr,omitempty"`
 	Grant     string `json:"grant_id,omitempty"`
+	BehalfClaims
 }
 
 // Introspect tells the authenticated client about a token of its own: an access token or
@@ -48,7 +49,7 @@ func (p *Service) Introspect(ctx context.Context, c oidc.Client, token string) (
 	return Introspection{
 		Active: true, Scope: t.Scope, ClientID: t.ClientID, TokenType: "Bearer", Expires: t.Expires, Issued: t.Issued,
 		Subject: t.Subject, Audience: t.Audience, Issuer: t.Issuer, TokenID: t.TokenID,
-		AuthTime: t.AuthTime, ACR: t.ACR, Grant: t.Grant,
+		AuthTime: t.AuthTime, ACR: t.ACR, Grant: t.Grant, BehalfClaims: t.BehalfClaims,
 	}, nil
 }
 
@@ -84,10 +85,14 @@ func (p *Service) introspectRefresh(ctx context.Context, c oidc.Client, id strin
 	}
 	who := &f.body.About
 	subject, err := p.c.Subjects.Of(ctx, c, who.Party)
+	if err != nil {
+		return Introspection{}, err
+	}
+	behalf, err := p.behalfClaims(ctx, c, who, who.Scopes)
 	return Introspection{
 		Active: err == nil, Scope: oidc.JoinScopes(who.Scopes), ClientID: c.ID, TokenType: "refresh_token",
 		Expires: f.Expires.Unix(), Issued: f.Rotated.Unix(), Subject: subject, Issuer: p.c.Issuer,
-		AuthTime: oidc.AuthTime(who.AuthTime, who.Factors), ACR: oidc.ACR(who.Assurance), Grant: who.Grant,
+		AuthTime: oidc.AuthTime(who.AuthTime, who.Factors), ACR: oidc.ACR(who.Assurance), Grant: who.Grant, BehalfClaims: behalf,
 	}, err
 }
 

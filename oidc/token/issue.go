@@ -31,6 +31,7 @@ type IDClaims struct {
 	AMR        []string `json:"amr"`
 	SessionID  string   `json:"sid"`
 	AccessHash string   `json:"at_hash,omitempty"`
+	BehalfClaims
 }
 
 // IssueToClient makes an access token with which a client acts for itself. The client must be
@@ -58,10 +59,15 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 	if err != nil {
 		return err
 	}
+	behalf, err := p.behalfClaims(ctx, c, who, scopes)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	access := claims{
 		Registered: p.registered(subject, p.c.Issuer, now, p.c.TTL), ClientID: c.ID, Scope: oidc.JoinScopes(scopes), TokenID: rand.Text(),
 		AuthTime: oidc.AuthTime(who.AuthTime, who.Factors), ACR: oidc.ACR(who.Assurance), Family: f.ID, Grant: who.Grant,
+		BehalfClaims: behalf,
 	}
 	if t.Access, err = p.sign(ctx, signing.PurposeAccessToken, jose.ES256, jose.TypAccessToken, access); err != nil {
 		return fmt.Errorf("issuing an access token: %w", err)
@@ -72,7 +78,7 @@ func (p *Service) Issue(ctx context.Context, c oidc.Client, f *Family, scopes []
 		t.ID, err = p.sign(ctx, purpose, alg, jose.TypIDToken, IDClaims{
 			Registered: p.registered(subject, c.ID, now, idTokenLife),
 			AuthTime:   oidc.AuthTime(who.AuthTime, who.Factors), Nonce: nonce, ACR: oidc.ACR(who.Assurance), AMR: factor.All().Methods(who.Factors), SessionID: who.SID,
-			AccessHash: accessHash(t.Access),
+			AccessHash: accessHash(t.Access), BehalfClaims: behalf,
 		})
 		if err != nil {
 			return fmt.Errorf("issuing an ID token: %w", err)

@@ -25,6 +25,8 @@ import (
 //	code_type              identity, from assurance 2 on: the type of the code, by GB/T 36903 annex A, such as 111
 //	code                   identity, likewise: the code by which the state knows the person
 //	assurance              identity: the login's assurance, 0 to 3, as in acr
+//	organization           organization: the organization for which the person acts; see [Organization]
+//	act_as                 act_as: the person for whom they act; see [ActAs]
 //
 // Below assurance 2 a stolen password may be all that somebody has. It must not yield the
 // code and the phone, which could be misused elsewhere. A client that needs them asks for
@@ -39,6 +41,7 @@ type userClaims struct {
 	CodeType      string            `json:"code_type,omitempty"`
 	Code          string            `json:"code,omitempty"`
 	Assurance     *factor.Assurance `json:"assurance,omitempty"`
+	BehalfClaims
 }
 
 // UserInfo returns the claims about the person of an access token (OpenID Connect Core
@@ -92,5 +95,21 @@ func (p *Service) fill(ctx context.Context, c *userClaims, a Access, who *About)
 		}
 		c.Phone, c.PhoneVerified = account.Phone, account.PhoneVerified()
 	}
-	return nil
+	if who.Behalf == nil {
+		return nil
+	}
+	s, err := p.c.Clients.Standing(ctx, a.Client)
+	if err != nil {
+		return err
+	}
+	c.BehalfClaims, err = p.behalfClaims(ctx, s.Client, who, scopesOf(a))
+	return err
+}
+
+func scopesOf(a Access) []oidc.Scope {
+	scopes := make([]oidc.Scope, len(a.Scopes))
+	for i, s := range a.Scopes {
+		scopes[i] = oidc.Scope(s)
+	}
+	return scopes
 }

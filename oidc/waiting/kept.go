@@ -16,12 +16,16 @@ type Kept struct {
 	Seed      string          `json:"seed"`              // the key from which ids of forms and login cookies derive
 	Login     string          `json:"login,omitempty"`   // the session in which somebody logged in for this request
 	Confirmed string          `json:"confirmed,omitempty"`
-	Pushed    string          `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
-	Opened    bool            `json:"opened,omitempty"`  // a browser came back to it
-	Account   string          `json:"account,omitempty"` // the account that logged in last, if any
-	Began     time.Time       `json:"began"`
-	Asker     string          `json:"asker,omitempty"` // its owner in the store while Account is empty
-	Upstream  *Upstream       `json:"upstream,omitempty"`
+	// Acted is the session in which the person said for this request for whom they act; ActingAnew has them asked
+	// again.
+	Acted      string    `json:"acted,omitempty"`
+	ActingAnew bool      `json:"acting_anew,omitempty"`
+	Pushed     string    `json:"pushed,omitempty"`  // hash of the request_uri's handle, if it was pushed
+	Opened     bool      `json:"opened,omitempty"`  // a browser came back to it
+	Account    string    `json:"account,omitempty"` // the account that logged in last, if any
+	Began      time.Time `json:"began"`
+	Asker      string    `json:"asker,omitempty"` // its owner in the store while Account is empty
+	Upstream   *Upstream `json:"upstream,omitempty"`
 
 	// For an answered request: when, and by which form of which session.
 	Answered time.Time `json:"answered,omitzero"`

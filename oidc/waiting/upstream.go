@@ -13,3 +13,14 @@ type Upstream struct {
 	Agreed   string           `json:"agreed,omitempty"` // the session in which somebody agreed to the link
 	Language string           `json:"language,omitempty"`
 }
+
+// ChangeUpstream changes what is noted of a login elsewhere, if that is still there.
+func ChangeUpstream(change func(u *Upstream)) func(k *Kept) {
+	return func(k *Kept) {
+		if k.Upstream != nil {
+			u := *k.Upstream
+			change(&u)
+			k.Upstream = &u
+		}
+	}
+}

@@ -22,9 +22,11 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/access"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
 	grants "yizheng.internal/license/grant"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/oidc"
+	"yizheng.internal/oidc/behalf"
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/flow"
@@ -53,7 +55,10 @@ type Config struct {
 	Upstreams      *upstream.Service    // nil: there are no other providers
 	Certificates   *certificate.Service // nil: nobody logs in with a certificate
 	Trail          *trail.Service
-	Entry          *entry.Service // nil: nobody raises online how well they are proofed
+	Entry          *entry.Service  // nil: nobody raises online how well they are proofed
+	Acting         *acting.Service // nil: nobody acts for others
+	Behalf         *behalf.Service
+	Items          *catalog.Items
 	Scans          *scan.Service
 	Clients        *client.Service
 	Offers         *offer.Service
@@ -103,6 +108,7 @@ func (p *Portal) Mount(handle func(pattern string, h http.Handler)) {
 	handle("POST "+passwordPath, p.private(needs{least: changesLogin, back: securityPath}, "security", p.changePassword))
 	security{p}.mount(handle)
 	raising{p, entry.NewRaising(p.c.Entry)}.mount(handle)
+	representing{p}.mount(handle)
 	scans{p}.mount(handle)
 	handle("GET /.well-known/change-password", p.c.Site.Login(func(v *pages.Visit) error { return v.Redirect(passwordPath) }))
 }
@@ -143,6 +149,9 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		who, err := p.c.Sessions.Session(v.R.Context(), v.Browser)
 		if err == nil && n.metBy(who) {
 			v.Frame.User, v.Frame.Section = who.Party.Name, section
+			if err := p.represented(v, &who); err != nil {
+				return err
+			}
 			return h(v, who)
 		}
 		if err != nil && !errors.Is(err, oidc.ErrNoSession) {
@@ -178,6 +187,9 @@ func (p *Portal) home(v *pages.Visit) error {
 	if who.Assurance < seesLicenses {
 		return v.Show(http.StatusOK, web.Locked{})
 	}
+	if err := p.represented(v, &who); err != nil {
+		return err
+	}
 	return p.inTurn(p.licensesPage)(v, who)
 }
 
@@ -204,9 +216,9 @@ func holderActor(ctx context.Context, party string) audit.Actor {
 	return audit.Actor{Client: portal, Party: party, RequestID: problem.RequestID(ctx)}
 }
 
-// subject is who is logged in, as the registry knows them.
+// subject is who is logged in, and for whom they act, as the registry knows them.
 func subject(who oidc.Session) offer.Subject {
-	return join.Subject(who.Party, who.Assurance, nil, acting.Relatives{})
+	return join.Subject(who.Party, who.Assurance, who.Acting, acting.Relatives{})
 }
 
 const pageSize = 20

@@ -168,10 +168,11 @@ func (s *story) secondDepartment(url string) {
 	s.open(url)
 	s.click("#apply")
 	s.waitAt(s.d.Issuer)
-	s.wait(`document.querySelector('#approve') || document.querySelector('#username')`)
+	s.wait(`document.querySelector('#for-self') || document.querySelector('#approve') || document.querySelector('#username')`)
 	if eval[bool](s.browser, `!!document.querySelector('#username, #password, #code')`) {
 		s.fail("the second department asks for a login")
 	}
+	s.asSelf()
 	s.good("6-consent", "授权用证", "青禾市市场监督管理局（样例）", "食品经营许可新办（样例）", "从业人员健康证明", "此类证照尚未全部归集")
 	s.pick(section("business-license"), "92990102MA0007073A")
 	s.pick(section("premises"), "9900003")

@@ -208,6 +208,11 @@ func Relay(proofs []Proof) []Proof {
 	return lent
 }
 
+// Elsewhere reports whether something was proved at another provider.
+func Elsewhere(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Factor == Upstream })
+}
+
 // Relayed reports whether any of the proofs was relayed.
 func Relayed(proofs []Proof) bool {
 	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Relayed })

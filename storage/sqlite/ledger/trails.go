@@ -22,11 +22,11 @@ const (
 	' account.setup_ticket account.set_password account.change_password account.add_authenticator' ||
 	' account.rename_authenticator account.remove_authenticator login.password login.challenge' ||
 	' login.confirm login.phone login.person login.scan login.upstream scan.confirm scan.refuse code.send code.check totp.check recovery_code.check' ||
-' passkey.check certificate.check person.level person.rename person.add_code person.end_code person.close' ||
-' person.reopen person.merge person.merged account.enter account.raise account.number_claimed session.begin' ||
-' session.step_up session.end consent.remember consent.end family.end' ||
-' representation.propose representation.accept representation.decline representation.end representation.confirm representation.choose' ||
-' representation.offered representation.begun representation.ended ', ' ' || action || ' ') > 0
+	' passkey.check certificate.check person.level person.rename person.add_code person.end_code person.close' ||
+	' person.reopen person.merge person.merged account.enter account.raise account.number_claimed session.begin' ||
+	' session.step_up session.end consent.remember consent.end family.end' ||
+	' representation.propose representation.accept representation.decline representation.end representation.confirm representation.choose' ||
+	' representation.offered representation.begun representation.ended ', ' ' || action || ' ') > 0
 	AND (result = 'ok' OR action IN ('session.end', 'family.end'))`
 	whereTried = `
 	object = ?

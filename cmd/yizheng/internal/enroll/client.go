@@ -34,7 +34,7 @@ type clientAddCmd struct {
 	Participant   string            `required:"" help:"The id or code of the participant that it acts for." placeholder:"ID"`
 	Name          string            `required:"" help:"Its name. People read it when they are asked for consent." placeholder:"NAME"`
 	NameIn        map[string]string `name:"name-in" mapsep:"none" help:"Its name in another language than Chinese, by language tag, for pages in it: en=NAME. Several with the flag again." placeholder:"TAG=NAME"`
-	Scope         []string          `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, people:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
+	Scope         []string          `required:"" help:"What it may ask for. For its own work: catalog:write, item:write, people:write, or license:issue and license:read. For people's logins: openid, profile, phone, identity, organization, act_as, offline_access. Several with commas, or the flag again." placeholder:"SCOPE"`
 	Grant         []string          `help:"Grant types: client_credentials, authorization_code, refresh_token. Without it the last two where there is a redirect URI, else the first." placeholder:"GRANT"`
 	RedirectURI   []string          `name:"redirect-uri" sep:"none" help:"Where people come back to after their login, compared as it stands. Several with the flag again." placeholder:"URI"`
 	LogoutURI     []string          `name:"logout-uri" sep:"none" help:"Where people come back to after logging out. Several with the flag again." placeholder:"URI"`

@@ -62,10 +62,14 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 		}
 		return err == nil, err
 	}
+	registry, err := join.NewRegistry(in.Library.Relations)
+	if err != nil {
+		return err
+	}
 	in.People, err = people.New(people.Config{
 		Parties: stores, Accounts: stores, Ephemeral: in.Kept, Vault: in.Keys.Vault(),
 		Sender: in.Outside.Sender, Proofer: in.Outside.Proofer, Proofs: in.Outside.Proofs, Unproofed: in.Outside.Unproofed, URL: c.Issuer, Journal: oidc.NewRecorder(in.DB.Journal(), in.Log), Log: in.Log,
-		Sources: stores, Links: stores, Changes: stores, Posts: stores, Acting: stores, Participants: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
+		Sources: stores, Links: stores, Changes: stores, Posts: stores, Acting: stores, Registry: registry, Participants: stores, Events: stores, SMSPerDay: in.Outside.PerDay,
 		Upstreams:    upstream.Config{Providers: in.Outside.Upstreams, Outside: AskUpstream, Spend: spend},
 		Certificates: certificate.Config{Authorities: in.Outside.Authorities, Fetch: outbound.FetchList, Spend: spend, Verifier: in.Verifier},
 	})
@@ -79,6 +83,7 @@ func (in *Installation) logins(c *provider.Config) (err error) {
 		c.Phones = in.People.Phones
 	}
 	c.Raises = factor.Assurance(entry.NewRaising(in.People.Entry).Most())
+	c.Acting = in.People.Acting
 	if in.People.Upstreams != nil {
 		c.Upstreams = in.People.Upstreams
 	}

@@ -138,7 +138,7 @@ func (c *Config) prepare(ctx context.Context, s *Service) error {
 	s.watch = newKeptWatch(s.In.Kept, s.In.DB.Licenses(), s.Log)
 	s.api, err = api.New(api.Config{
 		Issuer: url, Library: s.In.Library, Provider: s.In.Provider, Keyrings: s.In.Keys.Keyrings(),
-		Identity: s.In.People.Service, Factors: s.In.People.Factors, Phones: s.In.People.Phones != nil, Upstreams: s.In.People.Upstreams, Certificates: s.In.People.Certificates, Authenticators: s.In.People.Authenticators, Tickets: s.In.People.Tickets, Entry: s.In.People.Entry, Trail: s.In.People.Trail, Officers: s.In.People.Officers, Registrar: s.In.People.Registrar, Acting: s.In.People.Acting,
+		Identity: s.In.People.Service, Factors: s.In.People.Factors, Phones: s.In.People.Phones != nil, Upstreams: s.In.People.Upstreams, Certificates: s.In.People.Certificates, Authenticators: s.In.People.Authenticators, Tickets: s.In.People.Tickets, Entry: s.In.People.Entry, Trail: s.In.People.Trail, Officers: s.In.People.Officers, Acting: s.In.People.Acting, Registrar: s.In.People.Registrar,
 		Anchors: s.In.Keys.Anchors(), Lists: s.In.DB.Keys(), Verifier: s.In.Verifier, Ready: s.ready, LoginsReady: s.In.Kept.Probe, Refusal: s.seen.Refusal,
 		Kept:           api.KeptState{Condition: s.In.Kept.Condition, Foreign: s.watch.foreign.Load},
 		Gauges:         append(s.gauges(), s.lossGauges()...),

@@ -50,10 +50,3 @@ BEGIN
 	END LOOP;
 END $$;
 -- +goose StatementEnd
-
-DROP INDEX provider_events_trail;
-CREATE INDEX provider_events_trail ON provider_events ((CASE WHEN action IN ('session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end', 'representation.propose', 'representation.accept', 'representation.decline', 'representation.end', 'representation.confirm', 'representation.choose') THEN actor ELSE object END), at, seq)
-WHERE action IN ('account.create', 'account.import', 'account.disable', 'account.enable', 'account.change_phone', 'account.setup_ticket', 'account.set_password', 'account.change_password',
-	'account.add_authenticator', 'account.rename_authenticator', 'account.remove_authenticator', 'login.password', 'login.challenge', 'login.confirm', 'code.send', 'code.check',
-	'totp.check', 'recovery_code.check', 'passkey.check', 'login.phone', 'login.person', 'login.scan', 'login.upstream', 'scan.confirm', 'scan.refuse', 'person.level', 'person.rename', 'person.add_code', 'person.end_code', 'person.close', 'person.reopen', 'account.enter', 'session.begin', 'session.step_up', 'session.end', 'consent.remember', 'consent.end', 'family.end', 'representation.propose', 'representation.accept', 'representation.decline', 'representation.end', 'representation.confirm', 'representation.choose', 'representation.offered', 'representation.begun', 'representation.ended')
-AND (result = 'ok' OR action IN ('session.end', 'family.end'));

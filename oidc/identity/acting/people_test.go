@@ -98,6 +98,24 @@ func TestBirthdays(t *testing.T) {
 	})
 }
 
+// Two parents of a child have a choice of the same, and neither the other's key.
+func TestKeysOfParents(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		wang, zhao := w.someone(wangCode), w.someone(zhaoCode)
+		w.bears(wangCode, day(t, "1999-12-30"), newborn)
+		w.bears(zhaoCode, day(t, "1999-12-30"), newborn)
+		all, err := w.Choices(t.Context(), wang, acting.Wanted{})
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		_, err = w.Choose(t.Context(), zhao, acting.Wanted{}, all[0].Key)
+		identitytest.IsReason(t, "the other parent's key", err, string(acting.ReasonUnknown))
+		if a, b := w.as(wang), w.as(zhao); a.ID == b.ID || a.Principal.ID != b.Principal.ID {
+			t.Errorf("they act as %+v and %+v", a, b)
+		}
+	})
+}
+
 // A parent whose child has died acts for nobody.
 func TestDeceased(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

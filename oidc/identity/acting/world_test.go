@@ -25,7 +25,6 @@ import (
 type shelf struct {
 	mu      sync.Mutex
 	records map[string]representation.Record
-	marks   map[string][]byte
 	events  []journal.Event
 }
 
@@ -100,16 +99,6 @@ func (s *shelf) ListRepresentations(_ context.Context, after string, limit int) 
 	}
 	slices.SortFunc(all, func(a, b representation.Record) int { return cmp.Compare(a.ID, b.ID) })
 	return all[:min(len(all), limit)], nil
-}
-
-// results returns what the events say, as "action", in order.
-func (s *shelf) results() (all []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.events {
-		all = append(all, string(e.Action))
-	}
-	return all
 }
 
 // registry is what licenses prove. It can be changed while somebody acts.

@@ -171,7 +171,7 @@ func (c *representationListCmd) Run(p *command.Process) error {
 	t := p.Listing(c.JSON, "representation", "kind", "state", "created", "until", "principal", "representative")
 	for _, r := range all {
 		of := representationInfo{r.ID, r.Kind, r.State, masked(r.Principal), masked(r.Representative), r.Bounds, r.Proof, r.EndedBy, r.Why, r.Created, r.Updated}
-		err := t.Record(of, r.ID, texts.WordOf("acting", string(r.Kind)), texts.WordOf("representation", string(r.State)), texts.Day(r.Created),
+		err := t.Record(of, r.ID, texts.WordOf("acting", string(r.Kind)), texts.WordOf("acting", string(r.State)), texts.Day(r.Created),
 			command.OrDash(r.Until.String()), of.Principal, of.Representative)
 		if err != nil {
 			return err

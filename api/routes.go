@@ -75,9 +75,7 @@ func (s *Server) providerRoutes() (err error) {
 // pageRoutes adds the pages that people see, and who is told of a weakness.
 func (s *Server) pageRoutes(texts *web.Pages) {
 	s.site.Mount(s.mux.Handle)
-	if s.c.Identity != nil {
-		enter.New(enter.Config{Site: s.site, Entry: s.c.Entry, Tickets: s.c.Tickets, Web: texts, People: s.people}).Mount(s.mux.Handle)
-	}
+	enter.New(enter.Config{Site: s.site, Entry: s.c.Entry, Tickets: s.c.Tickets, Web: texts, People: s.people}).Mount(s.mux.Handle)
 	own := portal.New(portal.Config{
 		Issuer: s.c.Issuer, Site: s.site, Flow: s.c.Provider.Flow, Sessions: s.c.Provider.Sessions, Consents: s.c.Provider.Consents,
 		Identity: s.c.Identity, Factors: s.c.Factors, Authenticators: s.c.Authenticators, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates, Trail: s.c.Trail, Acting: s.c.Acting, Behalf: s.c.Provider.Behalf, Items: s.c.Library.Catalog().Items(), Scans: s.c.Provider.Scans, Entry: s.c.Entry, Clients: s.c.Provider.Clients, Offers: s.c.Library.Offers, Readings: s.c.Library.Readings, Grants: s.c.Library.Grants, Verification: s.rest.Verification, Web: texts, Views: s.views,

@@ -23,7 +23,6 @@ const (
 	actingPath  = "/login/acting"
 	consentPath = "/consent"
 	proofPath   = "/login/proofing"
-	setupPath   = "/setup"
 
 	RaisePath    = "/security/identity" // where people raise how well they are proofed
 	ForgotPath   = "/forgot"

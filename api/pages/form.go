@@ -71,10 +71,7 @@ func ErrForm() error { return problem.Refuse(http.StatusForbidden, "form", "") }
 
 // Purposes of forms' tokens, apart from those of a login's steps, see [oidc.StepKind].Purpose,
 // and of the portal.
-const (
-	purposeLogout = "logout"
-	purposeSetup  = "setup"
-)
+const purposeLogout = "logout"
 
 // Token returns a form's fields that every form has.
 func (v *Visit) Token(purpose string) web.Form {

@@ -19,14 +19,13 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
-	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/scan"
 	"yizheng.internal/oidc/session"
 )
 
-// Config says what a Site works with. All of it is required but Identity, Factors, Scans and Tickets.
+// Config says what a Site works with. All of it is required but Identity, Factors and Scans.
 type Config struct {
 	Issuer   string // the public URL
 	Flow     *flow.Service
@@ -43,7 +42,6 @@ type Config struct {
 	// the connection's: DER. Nil: nobody logs in with one.
 	Certificates *certificate.Service
 	Certificate  func(*http.Request) string
-	Tickets      *password.Tickets
 	Web          *web.Pages
 	Views        *views.Views
 	Problems     *problem.Writer
@@ -82,7 +80,6 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,
-		"GET " + setupPath: t.setupPage, "POST " + setupPath: t.setup,
 	} {
 		handle(pattern, s.Login(h))
 	}

@@ -35,7 +35,7 @@ var identityRules = map[string]rule{
 	"oidc/identity/factor": {
 		ours:       []string{"license/party", "oidc/ephemeral", "oidc/identity", "oidc/identity/certificate", "oidc/identity/device", "oidc/identity/guessing", "oidc/identity/notice", "oidc/identity/onetime", "oidc/identity/passkey", "oidc/identity/password", "oidc/identity/tries", "signing", "signing/journal", "signing/vault"},
 		others:     []string{"github.com/go-json-experiment/json", "github.com/pquerna/otp/hotp"},
-		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/certificate/certificatetest", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people", "signing/jose", "signing/sm2"},
+		testOurs:   []string{"oidc/identity/authenticator", "oidc/identity/certificate/certificatetest", "oidc/identity/identitytest", "oidc/identity/passkey/passkeytest", "oidc/identity/people", "oidc/identity/phonecode", "signing/jose", "signing/sm2"},
 		testOthers: []string{"github.com/pquerna/otp"},
 	},
 	// The one room that reads what authenticators sign. Of go-webauthn it takes the parser and

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"yizheng.internal/cmd/yizheng/internal/appoint"
 	"yizheng.internal/cmd/yizheng/internal/command"
 	"yizheng.internal/cmd/yizheng/internal/enroll"
 	"yizheng.internal/cmd/yizheng/internal/events"
@@ -28,28 +29,28 @@ type commands struct {
 
 	Lang string `help:"Language of messages: zh, en; auto follows LC_ALL, LC_MESSAGES, LANG. JSON, exit codes and log lines are the same in each." default:"auto" enum:"auto,zh,en" placeholder:"LANG"`
 
-	Serve          serveCmd                 `cmd:"" help:"Run the service."`
-	Demo           demoCmd                  `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
-	Participant    enroll.ParticipantCmd    `cmd:"" help:"Connected organizations 接入单位: add, list, rename, update, disable."`
-	Person         enroll.PersonCmd         `cmd:"" help:"People and their accounts: add at a counter, list, disable, change the phone, reset the password."`
-	Officer        enroll.OfficerCmd        `cmd:"" help:"Officers 工作人员 of participants: appoint the first administrators by two operators, list, dismiss."`
-	Representation enroll.RepresentationCmd `cmd:"" help:"Who may act for whom 代理关系: enter what you checked, list, end."`
-	Client         enroll.ClientCmd         `cmd:"" help:"Applications 应用 of participants: add, list, show, update, rotate their secrets, disable."`
-	Type           typeCmd                  `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
-	Item           itemCmd                  `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
-	Key            keyCmd                   `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
-	Event          events.EventCmd          `cmd:"" help:"What was done, by whom: list, export."`
-	Archive        events.ArchiveCmd        `cmd:"" help:"Months of events and access records: export them into files before they are deleted, list, verify, show."`
-	CRL            crlCmd                   `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
-	Verify         verifyCmd                `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
-	USCC           usccCmd                  `cmd:"" name:"uscc" help:"Unified social credit codes 统一社会信用代码: make one for a test, check one."`
-	Migrate        migrateCmd               `cmd:"" help:"Bring the database's schema up to date."`
-	Backup         backupCmd                `cmd:"" help:"Copy database and keys, beside the running service."`
-	Restore        restoreCmd               `cmd:"" help:"Make an installation out of a backup, where there is none."`
-	Integrity      integrityCmd             `cmd:"" help:"For a database that lost something: accept the loss."`
-	Doctor         doctorCmd                `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
-	Healthcheck    healthcheckCmd           `cmd:"" help:"Ask the running service whether it is ready."`
-	Version        versionCmd               `cmd:"" help:"Show the versions of the program, of Go and of the cryptographic libraries."`
+	Serve          serveCmd                  `cmd:"" help:"Run the service."`
+	Demo           demoCmd                   `cmd:"" help:"Run the service with made-up samples in a directory of its own."`
+	Participant    enroll.ParticipantCmd     `cmd:"" help:"Connected organizations 接入单位: add, list, rename, update, disable."`
+	Person         enroll.PersonCmd          `cmd:"" help:"People and their accounts: add at a counter, list, disable, change the phone, reset the password."`
+	Officer        appoint.OfficerCmd        `cmd:"" help:"Officers 工作人员 of participants: appoint the first administrators by two operators, list, dismiss."`
+	Representation appoint.RepresentationCmd `cmd:"" help:"Who may act for whom 代理关系: enter what you checked, list, end."`
+	Client         enroll.ClientCmd          `cmd:"" help:"Applications 应用 of participants: add, list, show, update, rotate their secrets, disable."`
+	Type           typeCmd                   `cmd:"" help:"License types 证照类型: list, show, write, publish, retire."`
+	Item           itemCmd                   `cmd:"" help:"Service items 事项: list, show, write, publish, retire."`
+	Key            keyCmd                    `cmd:"" help:"Keys: list, rotate, activate, retire, revoke."`
+	Event          events.EventCmd           `cmd:"" help:"What was done, by whom: list, export."`
+	Archive        events.ArchiveCmd         `cmd:"" help:"Months of events and access records: export them into files before they are deleted, list, verify, show."`
+	CRL            crlCmd                    `cmd:"" name:"crl" help:"The root's list of revoked certificates: publish, show."`
+	Verify         verifyCmd                 `cmd:"" help:"Verify a license's credential, offline. Exit code: 0 valid, 1 invalid, 3 indeterminate."`
+	USCC           usccCmd                   `cmd:"" name:"uscc" help:"Unified social credit codes 统一社会信用代码: make one for a test, check one."`
+	Migrate        migrateCmd                `cmd:"" help:"Bring the database's schema up to date."`
+	Backup         backupCmd                 `cmd:"" help:"Copy database and keys, beside the running service."`
+	Restore        restoreCmd                `cmd:"" help:"Make an installation out of a backup, where there is none."`
+	Integrity      integrityCmd              `cmd:"" help:"For a database that lost something: accept the loss."`
+	Doctor         doctorCmd                 `cmd:"" help:"Look at configuration, clock, keys, database and disk, and say what to do."`
+	Healthcheck    healthcheckCmd            `cmd:"" help:"Ask the running service whether it is ready."`
+	Version        versionCmd                `cmd:"" help:"Show the versions of the program, of Go and of the cryptographic libraries."`
 }
 
 func main() {

@@ -1,4 +1,5 @@
-// Package enter is the pages for who can't log in: they register, or forgot their password.
+// Package enter is the pages for who can't log in: they register, forgot their password, or set one with a ticket from the
+// counter.
 package enter
 
 import (
@@ -40,6 +41,8 @@ func (p *Pages) Mount(handle func(pattern string, h http.Handler)) {
 		handle("GET "+of.path, p.c.Site.Login(of.page))
 		handle("POST "+of.path, p.c.Site.Login(of.take))
 	}
+	handle("GET "+setupPath, p.c.Site.Login(p.setupPage))
+	handle("POST "+setupPath, p.c.Site.Login(p.setup))
 }
 
 // way is one of the two ways in.

@@ -237,7 +237,7 @@ type personPhoneCmd struct {
 
 // Run changes the phone.
 func (c *personPhoneCmd) Run(p *command.Process) error {
-	in, err := attachTelling(p, c.Settings, c.Messaging)
+	in, err := c.AttachTelling(p, c.Messaging)
 	if err != nil {
 		return err
 	}
@@ -281,15 +281,6 @@ func (c *personResetCmd) Run(p *command.Process) error {
 		return texts.Refuse("person.disabled", a.ID)
 	}
 	return ticket(p, in, a, c.JSON)
-}
-
-// attachTelling is [install.Settings.Attach] for a command that tells people what it did.
-func attachTelling(p *command.Process, s install.Settings, m install.Messaging) (*install.Installation, error) {
-	sender, err := m.Sender()
-	if err != nil {
-		return nil, err
-	}
-	return s.AttachWith(p, install.Outside{Sender: sender})
 }
 
 // account finds an account by its id or by a login.

@@ -27,7 +27,7 @@ type authenticatorInfo struct {
 
 // Run lists authenticators, those that are left if some were removed.
 func (c *personAuthenticatorsCmd) Run(p *command.Process) error {
-	in, err := attachTelling(p, c.Settings, c.Messaging)
+	in, err := c.AttachTelling(p, c.Messaging)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package enroll
 
 import (
-	"io"
-	"strings"
 	"time"
 
 	"yizheng.internal/cmd/yizheng/internal/command"
@@ -67,24 +65,6 @@ func changePerson(p *command.Process, s install.Settings, ref string, do change)
 	return nil
 }
 
-// maxTyped is the longest line that is read of what command lines should not show, in bytes.
-const maxTyped = 1024
-
-// typed returns what a flag says, or for - the line on standard input.
-func typed(p *command.Process, text string) (string, error) {
-	if text != "-" {
-		return text, nil
-	}
-	line, err := io.ReadAll(io.LimitReader(p.In, maxTyped+1))
-	if err != nil {
-		return "", err
-	}
-	if len(line) > maxTyped {
-		return "", texts.Usage("person.typed", maxTyped)
-	}
-	return strings.TrimSpace(string(line)), nil
-}
-
 type personNameCmd struct {
 	install.Settings
 	Person   string `arg:"" help:"The account's id, or a login."`
@@ -94,7 +74,7 @@ type personNameCmd struct {
 
 // Run changes the name.
 func (c *personNameCmd) Run(p *command.Process) error {
-	name, err := typed(p, c.Name)
+	name, err := command.Typed(p, c.Name)
 	if err != nil {
 		return err
 	}
@@ -116,7 +96,7 @@ type number struct {
 }
 
 func (n number) read(p *command.Process) (party.Code, error) {
-	value, err := typed(p, n.Code)
+	value, err := command.Typed(p, n.Code)
 	return party.Code{Type: n.CodeType, Value: value}, err
 }
 

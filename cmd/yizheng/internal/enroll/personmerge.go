@@ -22,11 +22,11 @@ type personMergeCmd struct {
 
 // Run shows whom it is about, and merges them if that was confirmed.
 func (c *personMergeCmd) Run(p *command.Process) error {
-	keep, err := typed(p, c.Keep)
+	keep, err := command.Typed(p, c.Keep)
 	if err != nil {
 		return err
 	}
-	in, err := attachTelling(p, c.Settings, c.Messaging)
+	in, err := c.AttachTelling(p, c.Messaging)
 	if err != nil {
 		return err
 	}

@@ -150,6 +150,15 @@ func (s Settings) Attach(p *command.Process) (*Installation, error) {
 	return s.AttachWith(p, Outside{})
 }
 
+// AttachTelling is Attach for a command that tells people what it did.
+func (s Settings) AttachTelling(p *command.Process, m Messaging) (*Installation, error) {
+	sender, err := m.Sender()
+	if err != nil {
+		return nil, err
+	}
+	return s.AttachWith(p, Outside{Sender: sender})
+}
+
 // AttachWith is Attach for a command that needs something of the world.
 func (s Settings) AttachWith(p *command.Process, o Outside) (*Installation, error) {
 	log := command.Warnings(p.Err)

@@ -1,4 +1,4 @@
-package pages
+package enter
 
 import (
 	"errors"
@@ -6,19 +6,26 @@ import (
 	"strings"
 	"time"
 
+	"yizheng.internal/api/pages"
 	"yizheng.internal/api/web"
 	"yizheng.internal/oidc/identity"
 )
 
+// setupPath is the page of a ticket from the counter; purposeSetup is that of its form's token.
+const (
+	setupPath    = "/setup"
+	purposeSetup = "setup"
+)
+
 // setupPage asks for a setup ticket and a new password. The ticket comes in the
 // address's fragment, which no server and no log sees, or is typed.
-func (t steps) setupPage(v *Visit) error {
+func (p *Pages) setupPage(v *pages.Visit) error {
 	v.Bind()
 	return v.Show(http.StatusOK, web.Setup{Form: v.Token(purposeSetup)})
 }
 
 // setup takes the form of that page.
-func (t steps) setup(v *Visit) error {
+func (p *Pages) setup(v *pages.Visit) error {
 	form, err := v.Form()
 	if err != nil {
 		return err
@@ -30,16 +37,16 @@ func (t steps) setup(v *Visit) error {
 	if !v.Checked(form, purposeSetup) {
 		return again(http.StatusForbidden, "stale")
 	}
-	if t.c.People.WaitAddress(v.Browser.Address, 0, time.Now()) > 0 {
+	if p.c.People.WaitAddress(v.Browser.Address, 0, time.Now()) > 0 {
 		return again(http.StatusTooManyRequests, "rate_limited")
 	}
 	if form.Get("password") != form.Get("repeat") {
 		return again(http.StatusUnprocessableEntity, "repeat")
 	}
-	account, err := t.c.Tickets.SetPassword(v.R.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), string(v.Lang), v.Browser.RequestID)
+	account, err := p.c.Tickets.SetPassword(v.R.Context(), strings.TrimSpace(form.Get("ticket")), form.Get("password"), string(v.Lang), v.Browser.RequestID)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		wrong := "other"
-		if t.c.Web.Has("setup.problem." + string(e.Reason)) {
+		if p.c.Web.Has("setup.problem." + string(e.Reason)) {
 			wrong = string(e.Reason)
 		}
 		return again(http.StatusUnprocessableEntity, wrong)

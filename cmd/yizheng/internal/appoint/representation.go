@@ -1,4 +1,4 @@
-package enroll
+package appoint
 
 import (
 	"strings"
@@ -77,7 +77,7 @@ func (c *representationAddCmd) checked(p *command.Process) (of acting.Checked, e
 	of = acting.Checked{Kind: acting.Kind(c.Kind), Evidence: c.Evidence}
 	principal, representative := c.PrincipalCode, c.Code
 	if principal == "-" || representative == "-" {
-		text, err := typed(p, "-")
+		text, err := command.Typed(p, "-")
 		if err != nil {
 			return of, err
 		}
@@ -151,7 +151,7 @@ type representationInfo struct {
 
 // Run lists the representations.
 func (c *representationListCmd) Run(p *command.Process) error {
-	value, err := typed(p, c.Code)
+	value, err := command.Typed(p, c.Code)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (c *representationEndCmd) Run(p *command.Process) error {
 	if !c.Yes {
 		return texts.Refuse("representation.unconfirmed")
 	}
-	in, err := attachTelling(p, c.Settings, c.Messaging)
+	in, err := c.AttachTelling(p, c.Messaging)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package enroll
+// Package appoint has the verbs about who works for whom, and who acts for whom: officer and representation.
+package appoint
 
 import (
 	"fmt"
@@ -40,7 +41,7 @@ type officerAppointCmd struct {
 
 // Run proposes the person.
 func (c *officerAppointCmd) Run(p *command.Process) error {
-	number, err := typed(p, c.Code)
+	number, err := command.Typed(p, c.Code)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const (
 	accountPath = "/login/account"
 	consentPath = "/consent"
 	proofPath   = "/login/proofing"
+	waitsPath   = "/login/waits"
 	setupPath   = "/setup"
 
 	RaisePath    = "/security/identity" // where people raise how well they are proofed
@@ -152,6 +153,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return t.showLink(v, step)
 	case step.Kind == oidc.StepProofing:
 		return showProofing(v, step)
+	case step.Kind == oidc.StepPhoneWaits:
+		return t.showWaits(v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

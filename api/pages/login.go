@@ -273,6 +273,27 @@ func (t steps) giveUp(v *Visit) error {
 	return t.answer(v, oidc.StepProofing, form, flow.Cancel{})
 }
 
+// showWaits tells somebody from when on their phone confirms logins, and what helps before.
+func (t steps) showWaits(v *Visit, step oidc.Step) error {
+	account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
+	if err != nil {
+		return err
+	}
+	_, _, status := problemOf(step.Problem)
+	return v.Show(status, web.PhoneWaits{
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Until: account.PhoneWaits.Add(time.Minute - 1), // the page shows whole minutes
+	})
+}
+
+// giveUpWaiting takes the form of that page.
+func (t steps) giveUpWaiting(v *Visit) error {
+	form, err := v.Form()
+	if err != nil {
+		return err
+	}
+	return t.answer(v, oidc.StepPhoneWaits, form, flow.Cancel{})
+}
+
 // sentURL returns the address of the code's page once one was sent: it says from
 // when on another one may be asked for, so that reloading sends nothing.
 func sentURL(step oidc.Step, again time.Duration) string {

@@ -84,6 +84,8 @@ func (v *Visit) Onward(step oidc.Step, err error) error {
 		return v.Redirect(pageURL(linkPath, step))
 	case oidc.StepProofing:
 		return v.Redirect(pageURL(proofPath, step))
+	case oidc.StepPhoneWaits:
+		return v.Redirect(pageURL(waitsPath, step))
 	case oidc.StepConsent:
 		return v.Redirect(pageURL(consentPath, step))
 	}

@@ -71,6 +71,7 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + linkPath: t.page(oidc.StepLink), "POST " + linkPath: t.link,
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
 		"GET " + proofPath: t.page(oidc.StepProofing), "POST " + proofPath: t.giveUp,
+		"GET " + waitsPath: t.page(oidc.StepPhoneWaits), "POST " + waitsPath: t.giveUpWaiting,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,
 		"GET " + logoutPath: o.page, "POST " + logoutPath: o.take,

@@ -111,6 +111,7 @@ func samples() map[string]View {
 		"entry password":  Entry{Form: sampleForm, Online: true, Step: EntryPassword, Login: "/login", Ticket: evil, Made: true, Problem: "password_short"},
 		"entry closed":    Entry{Form: sampleForm, Login: "/login"},
 		"proofing":        Proofing{Form: sampleForm, Asker: sampleAsker, To: "/security/identity?request=abc"},
+		"phone waits":     PhoneWaits{Form: sampleForm, Asker: sampleAsker, Until: sampleTime},
 		"raise":           Raise{Form: sampleForm, Step: RaiseBegin, Masked: "138****0000", Back: "/security", Problem: "code_expired"},
 		"raise code":      Raise{Form: sampleForm, Step: EntryCode, Level: 1, Masked: "138****0000", Back: "/security", Wait: 60, Problem: "code_wrong"},
 		"raise person":    Raise{Form: sampleForm, Step: EntryPerson, Proved: evil, Back: "/security", Types: []string{"111", "414"}, Type: "414", Name: evil, Code: evil, Problem: "too_many_tries", Retry: 60},

@@ -277,8 +277,11 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 		return "", err
 	}
 	kind, refusal := a.loginStep(hinted)
-	if refusal == errProofing && a.need() <= p.c.Raises && !a.Request.Wants(request.PromptNone) {
+	switch asks := !a.Request.Wants(request.PromptNone); {
+	case asks && refusal == errProofing && a.need() <= p.c.Raises:
 		kind, refusal = oidc.StepProofing, nil
+	case asks && refusal == errPhoneWaits && !a.Request.Portal(): // our own pages have an error page that says the same
+		kind, refusal = oidc.StepPhoneWaits, nil
 	}
 	if kind == oidc.StepDone {
 		kind = linkStep(a)
@@ -358,7 +361,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	a.further = factor.All().Further(l.About.Factors, l.State.Can, max(need, r.Strength))
 	switch {
 	case len(a.further) == 0 && l.State.Waits && max(need, r.Strength) <= 2: // which waiting helps
-		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+		return "", errPhoneWaits
 	case len(a.further) == 0 && !l.State.Waits && slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Password && p.Phone != "" }):
 		return oidc.StepLogin, nil // it was proved while the phone waited
 	case len(a.further) == 0 && elsewhere(l.About.Factors) && factor.All().Strength(l.State.Can) >= max(need, r.Strength):

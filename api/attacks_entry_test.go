@@ -96,7 +96,7 @@ func TestRegisterInLogin(t *testing.T) {
 		t.Errorf("after the login: %s\n%s", p.URL, p.Body)
 	}
 	p = b.Get(s.url + "/security")
-	says(t, p, danName, "中级", "人口信息比对")
+	says(t, p, danName, "中级", "人口信息比对", "起可用于二次验证")
 
 	p = s.clinic.licensed().open(t, b)
 	shows(t, p, 200, "/login/waits")

@@ -117,7 +117,7 @@ func samples() map[string]View {
 		"raise person":    Raise{Form: sampleForm, Step: EntryPerson, Proved: evil, Back: "/security", Types: []string{"111", "414"}, Type: "414", Name: evil, Code: evil, Problem: "too_many_tries", Retry: 60},
 		"raise counter":   Raise{Form: sampleForm, Step: RaiseCounter, Back: "/security"},
 		"raise highest":   Raise{Form: sampleForm, Step: RaiseHighest, Level: 2, Back: "/security"},
-		"security low":    Security{Form: sampleForm, User: "x", Phone: "138****0000", Raises: true},
+		"security low":    Security{Form: sampleForm, User: "x", Phone: "138****0000", Waits: sampleTime, Raises: true},
 		"setup":           Setup{Form: sampleForm, Ticket: evil, Problem: "ticket_invalid"},
 		"password":        Password{Form: sampleForm, Problem: "wrong_password"},
 		"security":        Security{Form: sampleForm, User: evil, LoginName: evil, Phone: "138****0000", Codes: []PersonCode{{"111", "9****1"}, {"strange", evil}}, Level: 2, Method: "register_match", Proofed: sampleTime, Password: sampleTime, Apps: []Authenticator{{ID: "a", Name: evil, Added: sampleTime}}, Passkeys: []Authenticator{{ID: "k", Name: evil, Added: sampleTime, Used: sampleTime, Away: true}, {ID: "l", Name: "x"}}, Links: []Authenticator{{ID: "m", Name: evil, Added: sampleTime}}, Recovery: &Authenticator{ID: "b", Added: sampleTime, Left: 3}, Fresh: true, Problem: "stale", Trail: Trail{Altered: 1, Lines: []TrailLine{{What: "logged_in", At: sampleTime, Factor: "pwd"}}}},

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/signing/strictjson"
 )
@@ -237,10 +238,15 @@ type personPhoneCmd struct {
 	install.Messaging
 	Person string `arg:"" help:"The account's id, or a login."`
 	Phone  string `arg:"" optional:"" help:"The new number."`
+	// Present is the operator's word that this is the person.
+	Present bool `help:"The person is here, identified by their document: the phone is a second factor at once. The number may be the one that the account has."`
 }
 
 // Run changes the phone.
 func (c *personPhoneCmd) Run(p *command.Process) error {
+	if c.Present && c.Phone == "" {
+		return texts.Refuse("person.present_phone")
+	}
 	in, err := attachTelling(p, c.Settings, c.Messaging)
 	if err != nil {
 		return err
@@ -250,13 +256,24 @@ func (c *personPhoneCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	if a, err = in.People.Authenticators.ChangePhone(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN"); err != nil {
+	change := in.People.Authenticators.ChangePhone
+	if c.Present {
+		change = in.People.Authenticators.ConfirmPhone
+	}
+	a, err = change(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN")
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == authenticator.ReasonPhoneUnchanged {
+		return texts.Refuse("person.same_phone")
+	}
+	if err != nil {
 		return err
 	}
 	if a.Phone == "" {
 		p.Print("person.phoneless", a.ID)
 	} else {
 		p.Print("person.phone", a.ID, a.MaskedPhone())
+		if a.Waits(time.Now()) {
+			p.Print("person.phone_waits", texts.Moment(a.PhoneWaits))
+		}
 	}
 	if in.Outside.Sender == nil {
 		p.Print("person.untold")

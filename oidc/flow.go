@@ -172,7 +172,7 @@ const (
 // RequestView is an authorization request, as pages show it.
 type RequestView struct {
 	Portal      bool                 // no client asks: somebody wants to see our own pages
-	Back        string               // as of [flow.Page]
+	Path, Back  string               // as of [flow.Page]
 	Client      Client               // who asks
 	Participant identity.Participant // the client's participant
 	LoginHint   string

@@ -167,6 +167,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account, view.Scans = step.Request.Back != "", t.c.Scans != nil && !step.Request.Direct
+	view.Scanned = step.Request.Portal && strings.HasPrefix(step.Request.Path, ScannedPath+"/")
 	view.Forgot, view.Register = pageURL(ForgotPath, step), pageURL(RegisterPath, step)
 	view.Upstreams, view.Elsewhere = offered(t, v, step), elsewhere(t, v, step)
 	return v.Show(status, view)
@@ -221,6 +222,9 @@ func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
 	view := web.Code{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Factor: string(further[0])}
 	for _, n := range further[1:] {
 		view.Others = append(view.Others, web.Other{Factor: string(n), To: factorURL(step, n)})
+	}
+	if further[0] == factor.Password && t.c.Recovers {
+		view.Forgot = pageURL(ForgotPath, step)
 	}
 	var status int
 	view.Problem, view.Retry, status = problemOf(step.Problem)

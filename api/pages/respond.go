@@ -137,6 +137,7 @@ func requestAsker(lang web.Language, q oidc.RequestView) *web.Asker {
 		return nil
 	}
 	a := clientAsker(lang, q.Client)
+	a.Licenses = q.Licenses
 	a.Participant = q.Participant.Names.In(string(lang), q.Participant.Name)
 	return a
 }

@@ -35,7 +35,9 @@ type Config struct {
 	Identity *identity.Service // nil: nobody can log in
 	Factors  *factor.Service
 	Phones   bool // people log in with their phone
-	Scans    *scan.Service
+	// Registers and Recovers say that people open accounts, and set a new password, online.
+	Registers, Recovers bool
+	Scans               *scan.Service
 	// Upstreams are other providers with which people log in; nil: there are none.
 	Upstreams *upstream.Service
 	Tickets   *password.Tickets

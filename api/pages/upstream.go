@@ -89,6 +89,9 @@ func elsewhere(t steps, v *Visit, step oidc.Step) *web.Elsewhere {
 	if !t.c.Web.Has("login.elsewhere." + reason) {
 		reason = "upstream_wrong"
 	}
+	if u.Reason == upstream.ReasonUnlinked && t.c.Registers {
+		reason = "upstream_unlinked_register"
+	}
 	return &web.Elsewhere{Title: title, Reason: reason, Unlinked: u.Unlinked}
 }
 

@@ -68,7 +68,7 @@ func samples() map[string]View {
 		"scan what":       ScanDone{},
 		"phone code":      Phone{Form: sampleForm, Asker: sampleAsker, Number: evil, Masked: "138****0000", Wait: 42, Problem: "code_wrong", Back: "/login"},
 		"phone whose":     Phone{Form: sampleForm, Number: evil, Question: evil, Name: evil, Problem: "rate_limited", Retry: 60, Back: "/login"},
-		"code password":   Code{Form: sampleForm, Factor: "pwd", Problem: "too_many_tries", Retry: 60, Others: []Other{{"passkey", "/x"}}},
+		"code password":   Code{Form: sampleForm, Factor: "pwd", Forgot: "/forgot", Problem: "too_many_tries", Retry: 60, Others: []Other{{"passkey", "/x"}}},
 		"code":            Code{Form: sampleForm, Asker: sampleAsker, Phone: "138****0000", Sent: true, Wait: 42},
 		"code unsent":     Code{Form: sampleForm, Phone: "138****0000", Problem: "too_many_codes", Retry: 4000},
 		"code without":    Code{Form: sampleForm, Problem: "no_phone"},

@@ -34,7 +34,7 @@ func (u Upstreams) Providers() ([]upstream.Provider, error) {
 		Public: func(name string) ([]byte, error) { return readBounded(beside(dir, name)) },
 	})
 	if err != nil {
-		return nil, texts.Usage("usage.of", "--upstream "+u.Upstream, err)
+		return nil, texts.Usage("usage.upstream", u.Upstream, err)
 	}
 	return all, nil
 }

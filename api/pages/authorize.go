@@ -154,7 +154,7 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 	case step.Kind == oidc.StepProofing:
 		return showProofing(v, step)
 	case step.Kind == oidc.StepPhoneWaits:
-		return t.showWaits(v, step)
+		return showWaits(t, v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

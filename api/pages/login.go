@@ -268,17 +268,19 @@ func showProofing(v *Visit, step oidc.Step) error {
 	})
 }
 
-// giveUp takes the form of that page.
-func (t steps) giveUp(v *Visit) error {
-	form, err := v.Form()
-	if err != nil {
-		return err
+// giveUp takes the form of a step's page that has no answer but to go back.
+func giveUp(t steps, at oidc.StepKind) func(*Visit) error {
+	return func(v *Visit) error {
+		form, err := v.Form()
+		if err != nil {
+			return err
+		}
+		return t.answer(v, at, form, flow.Cancel{})
 	}
-	return t.answer(v, oidc.StepProofing, form, flow.Cancel{})
 }
 
 // showWaits tells somebody from when on their phone confirms logins, and what helps before.
-func (t steps) showWaits(v *Visit, step oidc.Step) error {
+func showWaits(t steps, v *Visit, step oidc.Step) error {
 	account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
 	if err != nil {
 		return err
@@ -287,15 +289,6 @@ func (t steps) showWaits(v *Visit, step oidc.Step) error {
 	return v.Show(status, web.PhoneWaits{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Until: account.PhoneWaits.Add(time.Minute - 1), // the page shows whole minutes
 	})
-}
-
-// giveUpWaiting takes the form of that page.
-func (t steps) giveUpWaiting(v *Visit) error {
-	form, err := v.Form()
-	if err != nil {
-		return err
-	}
-	return t.answer(v, oidc.StepPhoneWaits, form, flow.Cancel{})
 }
 
 // sentURL returns the address of the code's page once one was sent: it says from

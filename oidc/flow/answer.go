@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/waiting"
 )
@@ -158,6 +159,18 @@ var errProofing = &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Descri
 
 // errPhoneWaits refuses a request that needs a second factor, which only waiting gives.
 var errPhoneWaits = &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+
+// told returns the step of the page that tells the person of a refusal before the client gets it, or "".
+func (p *judge) told(a *asking, refusal *oidc.Error) oidc.StepKind {
+	switch {
+	case a.Request.Wants(request.PromptNone):
+	case refusal == errProofing && a.need() <= p.c.Raises:
+		return oidc.StepProofing
+	case refusal == errPhoneWaits && !a.Request.Portal(): // our own pages have an error page that says the same
+		return oidc.StepPhoneWaits
+	}
+	return ""
+}
 
 // Cancel ends the request: the client gets access_denied, or why the request couldn't go on.
 type Cancel struct{}

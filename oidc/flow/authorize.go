@@ -277,11 +277,8 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 		return "", err
 	}
 	kind, refusal := a.loginStep(hinted)
-	switch asks := !a.Request.Wants(request.PromptNone); {
-	case asks && refusal == errProofing && a.need() <= p.c.Raises:
-		kind, refusal = oidc.StepProofing, nil
-	case asks && refusal == errPhoneWaits && !a.Request.Portal(): // our own pages have an error page that says the same
-		kind, refusal = oidc.StepPhoneWaits, nil
+	if told := p.told(a, refusal); told != "" {
+		kind, refusal = told, nil
 	}
 	if kind == oidc.StepDone {
 		kind = linkStep(a)

@@ -108,6 +108,9 @@ func (c *personAddCmd) read(p *command.Process) (who personal, err error) {
 	}
 	who.CodeType = party.Citizen
 	if err := strictjson.Decode(text, &who); err != nil {
+		if e, ok := errors.AsType[*strictjson.Error](err); ok && e.Pointer != "" {
+			return who, texts.Usage("person.malformed_at", e.Pointer, e.Kind)
+		}
 		return who, texts.Usage("person.malformed") // the cause may quote it
 	}
 	return who, nil

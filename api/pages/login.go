@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,73 +77,6 @@ func (t steps) chooseAccount(v *Visit) error {
 	return t.answer(v, oidc.StepAccount, form, answer)
 }
 
-// problemOf says how a page shows why its form was not taken: the key of a text, the seconds
-// to wait, 0 if no waiting helps, and the status.
-func problemOf(p oidc.Problem) (key string, wait, status int) {
-	key, status = string(p.Kind), http.StatusUnprocessableEntity
-	switch p.Kind {
-	case "":
-		return "", 0, http.StatusOK
-	case oidc.ProblemStale, oidc.ProblemConfirm:
-		return key, 0, http.StatusForbidden
-	case oidc.ProblemChanged:
-		return key, 0, http.StatusConflict
-	case oidc.ProblemLimited:
-		return key, problem.Seconds(p.Wait), http.StatusTooManyRequests
-	case oidc.ProblemLogin:
-		return loginProblem(p.Refused)
-	case oidc.ProblemPhone:
-		return phoneProblem(p.Refused)
-	case oidc.ProblemCode, oidc.ProblemNotSent:
-		if p.Refused == nil {
-			return key, 0, http.StatusServiceUnavailable
-		}
-		return codeProblem(p.Refused, key)
-	}
-	return key, 0, status
-}
-
-// loginProblem is problemOf for a password that was refused.
-func loginProblem(e *identity.Error) (key string, wait, status int) {
-	switch status, wait := problem.LoginStatus(e); status {
-	case http.StatusTooManyRequests:
-		return string(e.Reason), wait, status
-	case http.StatusServiceUnavailable:
-		return "busy", 0, status
-	}
-	if e.Reason == identity.ReasonPasskeyRefused || e.Reason == identity.ReasonPasskeyExpired {
-		return string(e.Reason), 0, http.StatusForbidden
-	}
-	return "login_refused", 0, http.StatusForbidden
-}
-
-// phoneProblem is problemOf for a login with a phone.
-func phoneProblem(e *identity.Error) (key string, wait, status int) {
-	status, wait = problem.LoginStatus(e)
-	if status == http.StatusServiceUnavailable {
-		return "busy", 0, status
-	}
-	return string(e.Reason), wait, status
-}
-
-// codeProblem is problemOf for a code that was refused, or couldn't be sent.
-func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
-	switch e.Reason {
-	case identity.ReasonWrongPassword:
-		return string(identity.ReasonCodeWrong), 0, http.StatusUnprocessableEntity
-	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries,
-		identity.ReasonPasskeyRefused, identity.ReasonPasskeyExpired: // with another code it may be right
-		return string(e.Reason), 0, http.StatusUnprocessableEntity
-	case identity.ReasonUnavailable, identity.ReasonBusy:
-		status, wait = problem.LoginStatus(e)
-		return "not_sent", wait, status
-	case identity.ReasonTooManyCodes:
-		status, wait = problem.LoginStatus(e)
-		return string(e.Reason), wait, status
-	}
-	return otherwise, 0, http.StatusUnprocessableEntity
-}
-
 // showLogin asks for login and password, with what a form has of it.
 func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	view := web.Login{Username: step.Request.LoginHint, Phones: t.c.Phones}
@@ -157,7 +89,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 		view.ByPhone = view.Phones && aboutPhone(form)
 	}
 	var status int
-	view.Problem, view.Wait, status = problemOf(step.Problem)
+	view.Problem, view.Wait, status = problem.OfForm(step.Problem)
 	if view.ByPhone {
 		view.Problem = aboutStep(view.Problem, step.Problem.Refused, form)
 	}
@@ -199,7 +131,7 @@ func (t steps) showPhone(v *Visit, step oidc.Step, form url.Values) error {
 		Question: at.Question, Name: strings.TrimSpace(form.Get("name")), Wait: problem.Seconds(at.Again), Back: pageURL(loginPath, step),
 	}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	return v.Show(status, view)
 }
 
@@ -208,7 +140,7 @@ func (t steps) showPhone(v *Visit, step oidc.Step, form url.Values) error {
 func (t steps) showConfirm(v *Visit, step oidc.Step) error {
 	view := web.Code{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Challenge: step.Challenge, Sent: true}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	return v.Show(status, view)
 }
 
@@ -227,7 +159,7 @@ func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
 		view.Forgot = pageURL(ForgotPath, step)
 	}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	if further[0] == factor.Passkey {
 		var err error
 		if view.Passkey, err = flow.PasskeyOptions(v.R.Context(), t.c.Factors, step, v.Browser); err != nil {
@@ -254,7 +186,7 @@ func factorURL(step oidc.Step, n factor.Name) string {
 
 // showAccount asks whether to go on as who is logged in.
 func (t steps) showAccount(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	return v.Show(status, web.Account{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name),
 	})
@@ -262,7 +194,7 @@ func (t steps) showAccount(v *Visit, step oidc.Step) error {
 
 // showProofing tells somebody that they are proofed less well than it takes, and leads to where that is changed.
 func showProofing(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	return v.Show(status, web.Proofing{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), To: pageURL(RaisePath, step),
 	})
@@ -285,7 +217,7 @@ func showWaits(t steps, v *Visit, step oidc.Step) error {
 	if err != nil {
 		return err
 	}
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	return v.Show(status, web.PhoneWaits{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Until: account.PhoneWaits.Add(time.Minute - 1), // the page shows whole minutes
 	})

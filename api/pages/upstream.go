@@ -100,7 +100,7 @@ var hopeless = []identity.Reason{upstream.ReasonOther, upstream.ReasonTaken}
 
 // showLink asks whether to link an account elsewhere with this one.
 func (t steps) showLink(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	view := web.Link{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name)}
 	if at := elsewhere(t, v, step); at != nil {
 		view.Title = at.Title

@@ -3,6 +3,7 @@ package api
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"yizheng.internal/api/apitest"
 	"yizheng.internal/oidc/ephemeral"
@@ -95,7 +96,26 @@ func TestRegisterInLogin(t *testing.T) {
 		t.Errorf("after the login: %s\n%s", p.URL, p.Body)
 	}
 	p = b.Get(s.url + "/security")
-	says(t, p, danName, "中级", "人口信息比对")
+	says(t, p, danName, "中级", "人口信息比对", "起可用于二次验证")
+
+	p = s.clinic.licensed().open(t, b)
+	shows(t, p, 200, "/login/waits")
+	a, err := s.nodes[0].people.FindAccount(t.Context(), danPhone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := a.PhoneWaits.Add(time.Minute - 1).In(time.FixedZone("", 8*3600)).Format("15:04")
+	says(t, p, "暂时不能用短信验证码验证身份", "24 小时", until+" 起即可使用", "政务服务大厅", "返回")
+	if again := b.Get(p.URL.String()); again.Status != 200 || again.URL.Path != "/login/waits" {
+		t.Errorf("loaded again: %d %s", again.Status, again.URL)
+	}
+	p = p.Press("cancel")
+	if p.To == nil || p.To.Query().Get("error") != "unmet_authentication_requirements" || p.To.Query().Get("error_uri") == "" && !strings.Contains(p.To.RawQuery, "phone") {
+		t.Errorf("whoever doesn't wait gets to %v\n%s", p.To, p.Body)
+	}
+	if p = s.clinic.licensed("prompt", "none").open(t, b); p.To == nil || p.To.Query().Get("error") != "unmet_authentication_requirements" {
+		t.Errorf("without pages: %s, to %v", p.URL, p.To)
+	}
 }
 
 // Whoever knows somebody's name and number sets no password of theirs, gets no licenses, and isn't told

@@ -28,6 +28,13 @@ func TestPhoneLogin(t *testing.T) {
 	s := newStage(t, stageConfig{})
 	b := s.browser(t)
 	login := s.clinic.licensed().open(t, b)
+	says(t, login, "用证单位")
+	if plain := s.clinic.request().open(t, s.browser(t)); strings.Contains(plain.Body, "用证单位") || !strings.Contains(plain.Body, "服务单位") {
+		t.Errorf("a login without licenses:\n%s", plain.Body)
+	}
+	if reader := s.browser(t).Get(s.url + "/scan/" + strings.Repeat("A", 43)); !strings.Contains(reader.Body, "登录后再确认是否在电脑上登录") {
+		t.Errorf("whoever read a code and isn't logged in: %s\n%s", reader.URL, reader.Body)
+	}
 	p, code := s.codeFor(t, login, alicePhone)
 	says(t, p, "154****0091", "验证码登录")
 	p = p.Press("submit", "code", code)
@@ -41,6 +48,8 @@ func TestPhoneLogin(t *testing.T) {
 	if !p.Has("code") || !strings.Contains(p.Body, "密码验证") || p.Has("use-sms") {
 		t.Fatalf("the next factor isn't the password:\n%s", p.Body)
 	}
+	says(t, p, "在线设置新密码")
+	shows(t, p.Follow("forgot"), 200, "/forgot")
 	bad := p.Press("submit", "code", "not the password")
 	shows(t, bad, 422, codePath)
 	says(t, bad, "密码不正确")

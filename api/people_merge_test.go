@@ -21,8 +21,6 @@ func (x *registry) merge(t *testing.T, c *clientOfTest, keep, merge party.Code) 
 	return x.call(t, c, "POST", peoplePath+"/merge", mergeBody(keep, merge))
 }
 
-func citizen(value string) party.Code { return party.Code{Type: party.Citizen, Value: value} }
-
 // holder imports somebody who has a passport alone, and returns the account's id and the number.
 func (x *registry) holder(t *testing.T, source, record, name, passport string) (string, party.Code) {
 	t.Helper()

@@ -261,7 +261,8 @@ func (s *Server) openPages(texts *web.Pages) (err error) {
 		return err
 	}
 	s.site = pages.New(pages.Config{
-		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Logouts: s.c.Provider.Logouts, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones, Scans: s.c.Provider.Scans, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates,
+		Issuer: s.c.Issuer, Flow: s.c.Provider.Flow, Logouts: s.c.Provider.Logouts, Sessions: s.c.Provider.Sessions, Clients: s.c.Provider.Clients, Identity: s.c.Identity, Factors: s.c.Factors, Phones: s.c.Phones,
+		Registers: s.c.Entry != nil && s.c.Entry.Registers(), Recovers: s.c.Entry != nil && s.c.Entry.Proofs(), Scans: s.c.Provider.Scans, Upstreams: s.c.Upstreams, Certificates: s.c.Certificates,
 		Web: texts, Views: s.views, Problems: s.problems, Address: s.address, Certificate: s.certificate, People: s.people, Askers: s.askers,
 		Polls: limit.NewRate(s.c.Limits.PollPerMinute, s.c.Limits.PollBurst), Log: s.c.Log,
 	})

@@ -103,7 +103,7 @@ func TestForeignUpstream(t *testing.T) {
 	says(t, login, "云岭省统一身份认证（样例）")
 	back := f.logIn(t, login.Follow("upstream-foreign"))
 	shows(t, back, http.StatusOK, "/login")
-	says(t, back, "尚未与本平台账号关联")
+	says(t, back, "尚未与本平台账号关联", "可以在线注册")
 	link := back.LogIn(s.alice)
 	shows(t, link, http.StatusOK, "/login/link")
 	says(t, link, "云岭省统一身份认证（样例）", "确认关联")

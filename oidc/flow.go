@@ -92,7 +92,8 @@ const (
 	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
 	StepLink         StepKind = "link"          // ask whether to link an account at another provider
 	StepProofing     StepKind = "proofing"      // who is logged in is proofed less well than it takes, and can be here
-	StepActing       StepKind = "acting"        // ask for whom somebody acts
+StepActing StepKind = "acting" // ask for whom somebody acts
+StepPhoneWaits StepKind = "waits" // the phone is no second factor yet, and there is no other
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )
@@ -180,7 +181,7 @@ const (
 // RequestView is an authorization request, as pages show it.
 type RequestView struct {
 	Portal      bool                 // no client asks: somebody wants to see our own pages
-	Back        string               // as of [flow.Page]
+	Path, Back  string               // as of [flow.Page]
 	Client      Client               // who asks
 	Participant identity.Participant // the client's participant
 	LoginHint   string

@@ -75,10 +75,18 @@ func (p *Proofing) Proof(ctx context.Context, c identity.Claim) (identity.Proofi
 	case answer.StatusCode != http.StatusOK:
 		return identity.Proofing{}, fmt.Errorf("the proofing system answered with status %d", answer.StatusCode)
 	case len(body) > maxProofingAnswer:
-		return identity.Proofing{}, fmt.Errorf("the proofing system's answer has more than %d bytes", maxProofingAnswer)
+		return identity.Proofing{}, wrongly("the proofing system's answer has more than %d bytes", maxProofingAnswer)
 	}
 	return p.read(body)
 }
+
+// wrongAnswer is an answer that isn't as it is described; [entry.Service] tells it from none.
+type wrongAnswer struct{ error }
+
+// AnswersWrongly marks the error.
+func (wrongAnswer) AnswersWrongly() {}
+
+func wrongly(format string, args ...any) error { return wrongAnswer{fmt.Errorf(format, args...)} }
 
 // read reads an answer.
 func (p *Proofing) read(body []byte) (identity.Proofing, error) {
@@ -86,7 +94,7 @@ func (p *Proofing) read(body []byte) (identity.Proofing, error) {
 	err := strictjson.DecodeShallow(body, &said, maxProofingLevels)
 	matched, ok := said["matched"].(bool)
 	if err != nil || !ok {
-		return identity.Proofing{}, errors.New("the proofing system's answer is not JSON with matched")
+		return identity.Proofing{}, wrongly("the proofing system's answer is not JSON with matched")
 	}
 	if !matched {
 		return identity.Proofing{}, &identity.Error{Reason: "not_matched", Detail: "Name and number are not one person's."}
@@ -97,11 +105,11 @@ func (p *Proofing) read(body []byte) (identity.Proofing, error) {
 	present, isBoolToo := said["present"].(bool)
 	switch {
 	case level != 1 && level != 2 && level != 3:
-		return identity.Proofing{}, errors.New("the proofing system's answer has no level 1 to 3")
+		return identity.Proofing{}, wrongly("the proofing system's answer has no level 1 to 3")
 	case !isWord(method) || slices.Contains(reserved, method):
-		return identity.Proofing{}, errors.New("the proofing system's answer has no method, such as telecom")
+		return identity.Proofing{}, wrongly("the proofing system's answer has no method, such as telecom")
 	case !isBool && said["phone_matched"] != nil || !isBoolToo && said["present"] != nil:
-		return identity.Proofing{}, errors.New("in the proofing system's answer phone_matched or present is neither true nor false")
+		return identity.Proofing{}, wrongly("in the proofing system's answer phone_matched or present is neither true nor false")
 	}
 	return identity.Proofing{
 		Level: min(int(level), p.c.Most), Method: method, Source: p.c.Source, Phone: phone, Present: present, At: time.Now().UTC().Truncate(time.Second),

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -101,11 +102,17 @@ func TestProofing(t *testing.T) {
 func FuzzProofing(f *testing.F) {
 	f.Add([]byte(`{"matched":true,"level":2,"method":"telecom","phone_matched":true}`))
 	f.Add([]byte(`{"matched":false}`))
+	f.Add([]byte(`{"matched":true,"level":7}`))
+	f.Add([]byte(`<html>`))
 	p := &Proofing{c: ProofingConfig{Source: "样例运营商", Most: 2}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, err := p.read(body)
 		if err == nil && (got.Level < 1 || got.Level > 2 || !isWord(got.Method)) || err != nil && got != (identity.Proofing{}) {
 			t.Errorf("%+v, %v", got, err)
+		}
+		_, refused := errors.AsType[*identity.Error](err)
+		if _, wrong := errors.AsType[wrongAnswer](err); err != nil && wrong == refused {
+			t.Errorf("%v (%T) is neither a no nor a wrong answer", err, err)
 		}
 	})
 }

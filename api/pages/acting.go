@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/views"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
@@ -12,7 +13,7 @@ func showActing(t steps, v *Visit, step oidc.Step) error {
 	view.Asker = requestAsker(v.Lang, step.Request)
 	view.Form = v.Token(step.Kind.Purpose())
 	var status int
-	view.Problem, _, status = problemOf(step.Problem)
+	view.Problem, _, status = problem.OfForm(step.Problem)
 	return v.Show(status, view)
 }
 

@@ -23,6 +23,7 @@ const (
 	actingPath  = "/login/acting"
 	consentPath = "/consent"
 	proofPath   = "/login/proofing"
+	waitsPath   = "/login/waits"
 
 	RaisePath    = "/security/identity" // where people raise how well they are proofed
 	ForgotPath   = "/forgot"
@@ -158,6 +159,8 @@ func (t steps) lead(v *Visit, step oidc.Step, err error, form url.Values) error 
 		return showProofing(v, step)
 	case step.Kind == oidc.StepActing:
 		return showActing(t, v, step)
+	case step.Kind == oidc.StepPhoneWaits:
+		return showWaits(t, v, step)
 	case step.Kind == oidc.StepConsent:
 		return t.showConsent(v, step, form)
 	}

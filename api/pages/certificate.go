@@ -45,7 +45,7 @@ func certificateSent(t steps, v *Visit) error {
 func showCertificate(t steps, v *Visit, step oidc.Step, form url.Values) error {
 	view := web.CertificateLogin{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Back: pageURL(loginPath, step)}
 	var status int
-	view.Problem, view.Wait, status = problemOf(step.Problem)
+	view.Problem, view.Wait, status = problem.OfForm(step.Problem)
 	shown, err := signing(t, v, step, form)
 	if view.Signing = shown; err != nil {
 		return err

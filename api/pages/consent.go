@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"yizheng.internal/api/join"
+	"yizheng.internal/api/problem"
 	"yizheng.internal/api/views"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
@@ -20,7 +21,7 @@ func (t steps) showConsent(v *Visit, step oidc.Step, form url.Values) error {
 		return err
 	}
 	var status int
-	view.Problem, _, status = problemOf(step.Problem)
+	view.Problem, _, status = problem.OfForm(step.Problem)
 	view.Form = v.Token(step.Kind.Purpose())
 	return v.Show(status, view)
 }

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/flow"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
 )
 
@@ -84,79 +82,6 @@ func (t steps) chooseAccount(v *Visit) error {
 	return t.answer(v, oidc.StepAccount, form, answer)
 }
 
-// problemOf says how a page shows why its form was not taken: the key of a text, the seconds
-// to wait, 0 if no waiting helps, and the status.
-func problemOf(p oidc.Problem) (key string, wait, status int) {
-	key, status = string(p.Kind), http.StatusUnprocessableEntity
-	switch p.Kind {
-	case "":
-		return "", 0, http.StatusOK
-	case oidc.ProblemStale, oidc.ProblemConfirm:
-		return key, 0, http.StatusForbidden
-	case oidc.ProblemChanged:
-		return key, 0, http.StatusConflict
-	case oidc.ProblemLimited:
-		return key, problem.Seconds(p.Wait), http.StatusTooManyRequests
-	case oidc.ProblemLogin:
-		return loginProblem(p.Refused)
-	case oidc.ProblemPhone:
-		return phoneProblem(p.Refused)
-	case oidc.ProblemCode, oidc.ProblemNotSent:
-		if p.Refused == nil {
-			return key, 0, http.StatusServiceUnavailable
-		}
-		return codeProblem(p.Refused, key)
-	}
-	return key, 0, status
-}
-
-// loginProblem is problemOf for a password that was refused.
-func loginProblem(e *identity.Error) (key string, wait, status int) {
-	switch status, wait := problem.LoginStatus(e); status {
-	case http.StatusTooManyRequests:
-		return string(e.Reason), wait, status
-	case http.StatusServiceUnavailable:
-		return "busy", 0, status
-	}
-	if e.Reason == identity.ReasonPasskeyRefused || e.Reason == identity.ReasonPasskeyExpired {
-		return string(e.Reason), 0, http.StatusForbidden
-	}
-	if certificate.Told(e.Reason) {
-		return string(e.Reason), 0, http.StatusForbidden
-	}
-	return "login_refused", 0, http.StatusForbidden
-}
-
-// phoneProblem is problemOf for a login with a phone.
-func phoneProblem(e *identity.Error) (key string, wait, status int) {
-	status, wait = problem.LoginStatus(e)
-	if status == http.StatusServiceUnavailable {
-		return "busy", 0, status
-	}
-	return string(e.Reason), wait, status
-}
-
-// codeProblem is problemOf for a code that was refused, or couldn't be sent.
-func codeProblem(e *identity.Error, otherwise string) (key string, wait, status int) {
-	if certificate.Told(e.Reason) {
-		return string(e.Reason), 0, http.StatusUnprocessableEntity
-	}
-	switch e.Reason {
-	case identity.ReasonWrongPassword:
-		return string(identity.ReasonCodeWrong), 0, http.StatusUnprocessableEntity
-	case identity.ReasonCodeWrong, identity.ReasonCodeExpired, identity.ReasonNoPhone, identity.ReasonNoSecondFactor, identity.ReasonTooManyTries,
-		identity.ReasonPasskeyRefused, identity.ReasonPasskeyExpired: // with another code it may be right
-		return string(e.Reason), 0, http.StatusUnprocessableEntity
-	case identity.ReasonUnavailable, identity.ReasonBusy:
-		status, wait = problem.LoginStatus(e)
-		return "not_sent", wait, status
-	case identity.ReasonTooManyCodes:
-		status, wait = problem.LoginStatus(e)
-		return string(e.Reason), wait, status
-	}
-	return otherwise, 0, http.StatusUnprocessableEntity
-}
-
 // showLogin asks for login and password, with what a form has of it.
 func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	view := web.Login{Username: step.Request.LoginHint, Phones: t.c.Phones}
@@ -169,7 +94,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 		view.ByPhone = view.Phones && aboutPhone(form)
 	}
 	var status int
-	view.Problem, view.Wait, status = problemOf(step.Problem)
+	view.Problem, view.Wait, status = problem.OfForm(step.Problem)
 	if view.ByPhone {
 		view.Problem = aboutStep(view.Problem, step.Problem.Refused, form)
 	}
@@ -179,6 +104,7 @@ func (t steps) showLogin(v *Visit, step oidc.Step, form url.Values) error {
 	}
 	view.Form, view.Asker, view.Licenses = v.Token(step.Kind.Purpose()), requestAsker(v.Lang, step.Request), step.Request.Licenses
 	view.Account, view.Scans = step.Request.Back != "", t.c.Scans != nil && !step.Request.Direct
+	view.Scanned = step.Request.Portal && strings.HasPrefix(step.Request.Path, ScannedPath+"/")
 	view.Forgot, view.Register = pageURL(ForgotPath, step), pageURL(RegisterPath, step)
 	view.Upstreams, view.Elsewhere = offered(t, v, step), elsewhere(t, v, step)
 	if t.c.Certificates != nil {
@@ -213,7 +139,7 @@ func (t steps) showPhone(v *Visit, step oidc.Step, form url.Values) error {
 		Question: at.Question, Name: strings.TrimSpace(form.Get("name")), Wait: problem.Seconds(at.Again), Back: pageURL(loginPath, step),
 	}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	return v.Show(status, view)
 }
 
@@ -222,7 +148,7 @@ func (t steps) showPhone(v *Visit, step oidc.Step, form url.Values) error {
 func (t steps) showConfirm(v *Visit, step oidc.Step) error {
 	view := web.Code{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Challenge: step.Challenge, Sent: true}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	return v.Show(status, view)
 }
 
@@ -237,8 +163,11 @@ func (t steps) showCode(v *Visit, step oidc.Step, form url.Values) error {
 	for _, n := range further[1:] {
 		view.Others = append(view.Others, web.Other{Factor: string(n), To: factorURL(step, n)})
 	}
+	if further[0] == factor.Password && t.c.Recovers {
+		view.Forgot = pageURL(ForgotPath, step)
+	}
 	var status int
-	view.Problem, view.Retry, status = problemOf(step.Problem)
+	view.Problem, view.Retry, status = problem.OfForm(step.Problem)
 	var err error
 	switch further[0] {
 	case factor.Passkey:
@@ -269,7 +198,7 @@ func factorURL(step oidc.Step, n factor.Name) string {
 
 // showAccount asks whether to go on as who is logged in.
 func (t steps) showAccount(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	return v.Show(status, web.Account{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name),
 	})
@@ -277,19 +206,33 @@ func (t steps) showAccount(v *Visit, step oidc.Step) error {
 
 // showProofing tells somebody that they are proofed less well than it takes, and leads to where that is changed.
 func showProofing(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	return v.Show(status, web.Proofing{
 		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), To: pageURL(RaisePath, step),
 	})
 }
 
-// giveUp takes the form of that page.
-func (t steps) giveUp(v *Visit) error {
-	form, err := v.Form()
+// giveUp takes the form of a step's page that has no answer but to go back.
+func giveUp(t steps, at oidc.StepKind) func(*Visit) error {
+	return func(v *Visit) error {
+		form, err := v.Form()
+		if err != nil {
+			return err
+		}
+		return t.answer(v, at, form, flow.Cancel{})
+	}
+}
+
+// showWaits tells somebody from when on their phone confirms logins, and what helps before.
+func showWaits(t steps, v *Visit, step oidc.Step) error {
+	account, err := t.c.Identity.Account(v.R.Context(), step.Session.Account)
 	if err != nil {
 		return err
 	}
-	return t.answer(v, oidc.StepProofing, form, flow.Cancel{})
+	_, _, status := problem.OfForm(step.Problem)
+	return v.Show(status, web.PhoneWaits{
+		Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), Until: account.PhoneWaits.Add(time.Minute - 1), // the page shows whole minutes
+	})
 }
 
 // sentURL returns the address of the code's page once one was sent: it says from

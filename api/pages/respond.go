@@ -86,6 +86,8 @@ func (v *Visit) Onward(step oidc.Step, err error) error {
 		return v.Redirect(pageURL(proofPath, step))
 	case oidc.StepActing:
 		return v.Redirect(pageURL(actingPath, step))
+	case oidc.StepPhoneWaits:
+		return v.Redirect(pageURL(waitsPath, step))
 	case oidc.StepConsent:
 		return v.Redirect(pageURL(consentPath, step))
 	}
@@ -137,6 +139,7 @@ func requestAsker(lang web.Language, q oidc.RequestView) *web.Asker {
 		return nil
 	}
 	a := clientAsker(lang, q.Client)
+	a.Licenses = q.Licenses
 	a.Participant = q.Participant.Names.In(string(lang), q.Participant.Name)
 	return a
 }

@@ -35,7 +35,9 @@ type Config struct {
 	Identity *identity.Service // nil: nobody can log in
 	Factors  *factor.Service
 	Phones   bool // people log in with their phone
-	Scans    *scan.Service
+	// Registers and Recovers say that people open accounts, and set a new password, online.
+	Registers, Recovers bool
+	Scans               *scan.Service
 	// Upstreams are other providers with which people log in; nil: there are none.
 	Upstreams *upstream.Service
 	// Certificates are those with which people log in, and Certificate takes what a proxy that is believed says of
@@ -75,7 +77,8 @@ func (s *Site) Mount(handle func(pattern string, h http.Handler)) {
 		"GET " + certificatePath:             func(v *Visit) error { return certificatePage(t, v) },
 		"POST " + certificatePath:            func(v *Visit) error { return certificateSent(t, v) },
 		"GET " + upstreamPath + "{provider}": t.endUpstream, "GET " + upstreamPath + "{provider}/begin": t.beginUpstream,
-		"GET " + proofPath: t.page(oidc.StepProofing), "POST " + proofPath: t.giveUp,
+		"GET " + proofPath: t.page(oidc.StepProofing), "POST " + proofPath: giveUp(t, oidc.StepProofing),
+		"GET " + waitsPath: t.page(oidc.StepPhoneWaits), "POST " + waitsPath: giveUp(t, oidc.StepPhoneWaits),
 		"GET " + actingPath: t.page(oidc.StepActing), "POST " + actingPath: t.act,
 		"GET " + consentPath: t.page(oidc.StepConsent), "POST " + consentPath: t.decide,
 		"GET " + oauth.EndSessionPath: o.begin, "POST " + oauth.EndSessionPath: o.begin,

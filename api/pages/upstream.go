@@ -90,6 +90,9 @@ func elsewhere(t steps, v *Visit, step oidc.Step) *web.Elsewhere {
 	if !t.c.Web.Has("login.elsewhere." + reason) {
 		reason = "upstream_wrong"
 	}
+	if u.Reason == upstream.ReasonUnlinked && t.c.Registers {
+		reason = "upstream_unlinked_register"
+	}
 	return &web.Elsewhere{Title: title, Reason: reason, Unlinked: u.Unlinked}
 }
 
@@ -98,7 +101,7 @@ var hopeless = []identity.Reason{upstream.ReasonOther, upstream.ReasonTaken}
 
 // showLink asks whether to link an account elsewhere with this one.
 func (t steps) showLink(v *Visit, step oidc.Step) error {
-	_, _, status := problemOf(step.Problem)
+	_, _, status := problem.OfForm(step.Problem)
 	view := web.Link{Form: v.Token(step.Kind.Purpose()), Asker: requestAsker(v.Lang, step.Request), User: party.MaskName(step.Session.Party.Name)}
 	if at := elsewhere(t, v, step); at != nil {
 		view.Title = at.Title

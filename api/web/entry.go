@@ -1,5 +1,7 @@
 package web
 
+import "time"
+
 // Entry lets somebody in who can't log in.
 type Entry struct {
 	Form
@@ -39,6 +41,15 @@ type Proofing struct {
 }
 
 func (Proofing) template() string { return "proofing" }
+
+// PhoneWaits tells somebody from when on their phone is a second factor.
+type PhoneWaits struct {
+	Form
+	Asker *Asker
+	Until time.Time
+}
+
+func (PhoneWaits) template() string { return "phonewaits" }
 
 // Raise raises how well somebody's account is proofed.
 type Raise struct {

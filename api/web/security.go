@@ -7,7 +7,8 @@ type Security struct {
 	Form
 	User      string
 	LoginName string
-	Phone     string // masked; empty: there is none
+	Phone     string    // masked; empty: there is none
+	Waits     time.Time // until when the phone is no second factor; zero: it is
 	Codes     []PersonCode
 	Level     int    // of the proofing
 	Method    string // likewise

@@ -24,6 +24,7 @@ type Asker struct {
 	Name        string // of the client
 	Participant string
 	Home        string // where people begin anew; empty: not known
+	Licenses    bool   // it asks for licenses
 }
 
 // Login asks for login and password, or for a phone to which a code is sent.
@@ -32,6 +33,7 @@ type Login struct {
 	Asker    *Asker // nil: our own pages are to be seen
 	Licenses bool   // licenses are asked for
 	Account  bool   // pages of the account are to be seen
+	Scanned  bool   // a login at a computer is to be confirmed
 	Phones   bool   // people log in with a phone, too
 	Scans    bool   // a phone logs in at a computer
 	ByPhone  bool   // that is what the page shows first, and what Problem is about
@@ -59,6 +61,7 @@ type Code struct {
 	Passkey   string  // options for the browser, for a passkey
 	Signing   Signing // for a certificate
 	Phone     string  // of a code that is sent: masked
+	Forgot    string  // where another password is set online; empty: nowhere
 	Sent      bool
 	Wait      int    // seconds until another one may be sent
 	Problem   string // key, without "code.problem."

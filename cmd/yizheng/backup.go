@@ -41,6 +41,11 @@ func (c *backupCmd) Run(p *command.Process) (err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 	data, keys := filepath.Join(c.Dir, string(backup.Data)), keysPart(c.Dir, c.KeysDir)
 	for _, dir := range []string{data, keys} {
+		if install.Inside(in.Settings.Data, dir) {
+			return texts.Refuse("backup.inside", dir, in.Settings.Data)
+		}
+	}
+	for _, dir := range []string{data, keys} {
 		if err := backup.Begin(dir); err != nil {
 			return err
 		}

@@ -322,7 +322,7 @@ var rules = withIdentity(map[string]rule{
 		others: []string{"github.com/danielgtaylor/huma/v2"},
 	},
 	"api/problem": {
-		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/ephemeral", "oidc/identity", "signing/highwater"},
+		ours:   []string{"api/limit", "license", "license/refusal", "license/schema", "oidc", "oidc/ephemeral", "oidc/identity", "oidc/identity/certificate", "signing/highwater"},
 		others: []string{"github.com/go-json-experiment/json"},
 	},
 	// What every call needs; it knows no resource.

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/request"
 	"yizheng.internal/oidc/session"
 	"yizheng.internal/oidc/waiting"
 )
@@ -160,12 +161,30 @@ func (p *Service) again(ctx context.Context, a *asking, wrong oidc.Problem) (oid
 // errProofing refuses a request that needs more than the level of who is logged in.
 var errProofing = &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "the identity of this person is not proofed well enough for what is asked", Reason: "proofing_too_low"}
 
-// Cancel ends the request: the client gets access_denied, or is told that the person isn't proofed well enough.
+// errPhoneWaits refuses a request that needs a second factor, which only waiting gives.
+var errPhoneWaits = &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+
+// told returns the step of the page that tells the person of a refusal before the client gets it, or "".
+func (p *judge) told(a *asking, refusal *oidc.Error) oidc.StepKind {
+	switch {
+	case a.Request.Wants(request.PromptNone):
+	case refusal == errProofing && a.need() <= p.c.Raises:
+		return oidc.StepProofing
+	case refusal == errPhoneWaits && !a.Request.Portal(): // our own pages have an error page that says the same
+		return oidc.StepPhoneWaits
+	}
+	return ""
+}
+
+// Cancel ends the request: the client gets access_denied, or why the request couldn't go on.
 type Cancel struct{}
 
 func (Cancel) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
-	if a.sent.At == oidc.StepProofing {
+	switch a.sent.At {
+	case oidc.StepProofing:
 		return oidc.Step{}, p.settle(ctx, a, p.judge.refusalOf(a, errProofing))
+	case oidc.StepPhoneWaits:
+		return oidc.Step{}, p.settle(ctx, a, p.judge.refusalOf(a, errPhoneWaits))
 	}
 	if err := conclude(ctx, p, a, "", ""); err != nil {
 		return oidc.Step{}, err

@@ -272,8 +272,8 @@ func (p *judge) demand(ctx context.Context, a *asking) (oidc.StepKind, error) {
 		return "", err
 	}
 	kind, refusal := a.loginStep(hinted)
-	if refusal == errProofing && a.need() <= p.c.Raises && !a.Request.Wants(request.PromptNone) {
-		kind, refusal = oidc.StepProofing, nil
+	if told := p.told(a, refusal); told != "" {
+		kind, refusal = told, nil
 	}
 	if kind == oidc.StepDone {
 		kind = linkStep(a)
@@ -360,7 +360,7 @@ func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	a.further = factor.All().Further(l.About.Factors, l.State.Can, max(need, r.Strength))
 	switch {
 	case len(a.further) == 0 && l.State.Waits && max(need, r.Strength) <= 2: // which waiting helps
-		return "", &oidc.Error{Code: oidc.UnmetAuthenticationRequirements, Description: "this person's phone is no second factor until a day after it changed, or recovered the password", Reason: oidc.ReasonPhoneWaits}
+		return "", errPhoneWaits
 	case len(a.further) == 0 && !l.State.Waits && slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Password && p.Phone != "" }):
 		return oidc.StepLogin, nil // it was proved while the phone waited
 	case len(a.further) == 0 && factor.Elsewhere(l.About.Factors) && factor.All().Strength(l.State.Can) >= max(need, r.Strength):

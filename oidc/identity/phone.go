@@ -14,6 +14,7 @@ type PhoneChange struct {
 	To        string  // as [ReadPhone] reads it; empty: the account has none from then on
 	From      *string // the phone that the account has; nil: whatever. If it has another by now, nothing is done
 	Waits     bool    // the phone waits even if it is the account's first; see [Account].PhoneWaits
+	Present   bool    // it doesn't wait, nor does the one that the account has: the owner was seen
 	Actor     string
 	RequestID string
 }
@@ -23,9 +24,8 @@ type PhoneChange struct {
 const PhoneWait = 24 * time.Hour
 
 // ChangePhone gives an account another phone. Whatever was logged in to the account ends, unless it had that
-// phone, and so does a ticket that somebody got by the former phone. The caller has checked that the phone is the person's, and
-// tells both phones; former is the one that the account had. *Error: phone_invalid, phone_taken, phone_changed
-// (it isn't From any more), person_closed. ErrNotFound if there is no such account.
+// phone, and so does a ticket that somebody got by the former phone. The caller has checked that the phone is the person's, and tells both
+// phones; former is the one that the account had. *Error: phone_invalid, phone_taken, phone_changed, person_closed. ErrNotFound.
 func (s *Service) ChangePhone(ctx context.Context, c PhoneChange) (a Account, former string, err error) {
 	if c.To != "" {
 		if c.To, err = ReadPhone(c.To); err != nil {
@@ -42,6 +42,9 @@ func (s *Service) ChangePhone(ctx context.Context, c PhoneChange) (a Account, fo
 			case former != c.To:
 				a.movePhone(c.To, c.Waits, time.Now().UTC())
 			}
+			if c.Present {
+				a.PhoneWaits = time.Time{}
+			}
 			return nil
 		})
 		if errors.Is(err, ErrExists) {
@@ -51,9 +54,6 @@ func (s *Service) ChangePhone(ctx context.Context, c PhoneChange) (a Account, fo
 	})
 	return a, former, err
 }
-
-// ReasonPhoneChanged says that an account's phone was changed meanwhile.
-const ReasonPhoneChanged Reason = "phone_changed"
 
 // movePhone gives the account another phone.
 func (a *Account) movePhone(to string, waits bool, now time.Time) {
@@ -90,8 +90,7 @@ func (a *Account) KeepsPhone(now time.Time) bool {
 	return a.Phone != "" && now.Sub(last) < phoneKept
 }
 
-// LeftPhone reports whether the account lost that phone less than 30 days ago: who has it doesn't get it back by
-// having it.
+// LeftPhone reports whether the account lost that phone less than 30 days ago: having it doesn't get it back.
 func (a *Account) LeftPhone(phone string, now time.Time) bool {
 	return phone == a.PhoneLeft.Phone && now.Sub(a.PhoneLeft.At) < 30*24*time.Hour
 }

@@ -25,6 +25,7 @@ const (
 	ReasonCodeExpired    Reason = "code_expired"
 	ReasonNoPhone        Reason = "no_phone"
 	ReasonPhoneWaits     Reason = "phone_waits"      // the phone is no second factor yet
+	ReasonPhoneChanged   Reason = "phone_changed"    // it was, meanwhile
 	ReasonNoSecondFactor Reason = "no_second_factor" // this installation has no second factor
 	ReasonTooManyCodes   Reason = "too_many_codes"
 	ReasonTooManyTries   Reason = "too_many_tries"

@@ -431,7 +431,7 @@ func (p *Reader) Refusal(r *Request, c oidc.Client, e *oidc.Error) *oidc.Request
 // View returns the request as pages show it.
 func (r *Request) View(s client.Standing) oidc.RequestView {
 	return oidc.RequestView{
-		Portal: r.Portal(), Back: r.Back, Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
+		Portal: r.Portal(), Path: r.Path, Back: r.Back, Client: s.Client, Participant: s.Participant, LoginHint: r.LoginHint,
 		UILocales: r.UILocales, Licenses: r.Detail != nil, Direct: r.Direct, RedirectURI: r.RedirectURI,
 	}
 }

@@ -47,6 +47,7 @@ const (
 	ActionAccountDisable Action = "account.disable"
 	ActionAccountEnable  Action = "account.enable"
 	ActionPhoneChange    Action = "account.change_phone"
+	ActionPhonePresent   Action = "account.present_phone"
 	ActionTicketCreate   Action = "account.setup_ticket"
 	ActionPasswordSet    Action = "account.set_password"
 	ActionPasswordChange Action = "account.change_password"
@@ -202,7 +203,8 @@ var actions = []Known{
 	{ActionAccountImport, Provider, "account", "An account of another system was taken over."},
 	{ActionAccountDisable, Provider, "account", "An account was disabled."},
 	{ActionAccountEnable, Provider, "account", "An account was enabled again."},
-	{ActionPhoneChange, Provider, "account", "An account has another phone."},
+	{ActionPhoneChange, Provider, "account", "An account has another phone, or the one that it has no longer waits."},
+	{ActionPhonePresent, Provider, "account", "An operator identified an account's owner in person, so the phone that they gave is a second factor at once; account.change_phone is beside it."},
 	{ActionTicketCreate, Provider, "account", "A ticket was made with which somebody sets a password."},
 	{ActionPasswordSet, Provider, "account", "A password was set with a ticket."},
 	{ActionPasswordChange, Provider, "account", "A password was changed."},

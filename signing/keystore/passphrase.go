@@ -50,31 +50,31 @@ func GeneratePassphrase() Passphrase {
 func ReadPassphraseFile(path string) (Passphrase, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase: %w", err)
+		return nil, fmt.Errorf("reading a secret: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat() // of the open file, so that nobody swaps it in between
 	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase: %w", err)
+		return nil, fmt.Errorf("reading a secret: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("passphrase file %s is not a regular file", path)
+		return nil, fmt.Errorf("secret file %s is not a regular file", path)
 	}
 	if m := info.Mode().Perm(); m&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("passphrase file %s is open to other users (mode %04o): run chmod 600 %s", path, m, path)
+		return nil, fmt.Errorf("secret file %s is open to other users (mode %04o): run chmod 600 %s", path, m, path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxPassphrase+3))
 	if err != nil {
-		return nil, fmt.Errorf("reading the passphrase: %w", err)
+		return nil, fmt.Errorf("reading a secret: %w", err)
 	}
 	if cut, ok := bytes.CutSuffix(b, []byte("\n")); ok {
 		b = bytes.TrimSuffix(cut, []byte("\r"))
 	}
 	switch {
 	case len(b) == 0:
-		return nil, fmt.Errorf("passphrase file %s is empty", path)
+		return nil, fmt.Errorf("secret file %s is empty", path)
 	case len(b) > maxPassphrase:
-		return nil, fmt.Errorf("passphrase file %s holds more than %d bytes", path, maxPassphrase)
+		return nil, fmt.Errorf("secret file %s holds more than %d bytes", path, maxPassphrase)
 	}
 	return b, nil
 }

@@ -85,6 +85,9 @@ func (s security) show(v *pages.Visit, who oidc.Session, status int, wrong strin
 		Fresh: changes(freshPage).metBy(who), Raises: a.Phone != "" && a.Proofing.Level < entry.NewRaising(s.p.c.Entry).Most(), AddsCertificates: s.p.c.Certificates != nil,
 	}
 	view.Form.Action = securityPath // also where the page is shown in answer to another's form
+	if a.Waits(time.Now()) {
+		view.Waits = a.PhoneWaits.Add(time.Minute - 1) // the page shows whole minutes
+	}
 	view.Bare = a.Phone == "" && len(a.Authenticators) == 0
 	today := party.DateOf(time.Now())
 	for _, c := range who.Party.Codes {

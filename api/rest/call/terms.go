@@ -30,7 +30,7 @@ func (c *Call) IdempotencyKey() (string, error) {
 // matches: then there are no revisions. A weak tag, or one that is no revision, matches nothing.
 func (c *Call) Revisions() ([]int64, error) {
 	lines := c.Request.Header.Values(IfMatch)
-	malformed := problem.Refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of the license as it was read, such as \"3\", in its quotes.")
+	malformed := problem.Refuse(http.StatusBadRequest, "if_match", "If-Match must be the ETag of what is changed, as it was read, such as \"3\", in its quotes.")
 	text := strings.TrimSpace(strings.Join(lines, ","))
 	if text == "*" || len(lines) == 0 {
 		return nil, nil

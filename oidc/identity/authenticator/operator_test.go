@@ -36,7 +36,10 @@ func TestChangePhone(t *testing.T) {
 				}
 			}
 		}
-		change(a.Phone) // the one that it has
+		for _, same := range []string{a.Phone, "138 0013 8000"} {
+			_, err := w.Authenticators.ChangePhone(t.Context(), "cli", a.ID, same, "zh-CN")
+			identitytest.IsReason(t, "the phone that it has", err, "phone_unchanged")
+		}
 		told(0)
 		change("13900139000")
 		told(2, notice.Message{Phone: a.Phone, Kind: notice.PhoneChanged}, notice.Message{Phone: "+8613900139000", Kind: notice.PhoneBound})
@@ -54,6 +57,37 @@ func TestChangePhone(t *testing.T) {
 		if now, err := w.Account(t.Context(), a.ID); err != nil || now.Phone != "+8613800138000" {
 			t.Errorf("a message that isn't taken keeps the phone from changing: %v, %v", now.Phone, err)
 		}
+	})
+}
+
+// A phone that waits is a second factor at once if its owner was identified in person; the same, or another.
+func TestConfirmPhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := identitytest.NewWorld(t)
+		a := w.Zhang(t)
+		waits := func(want bool) {
+			t.Helper()
+			now, err := w.Account(t.Context(), a.ID)
+			if err != nil || now.Waits(time.Now()) != want {
+				t.Errorf("waits until %v, %v", now.PhoneWaits, err)
+			}
+		}
+		_, err := w.Authenticators.ChangePhone(t.Context(), "cli", a.ID, "13900139000", "zh-CN")
+		identitytest.IsReason(t, "another phone", err, "")
+		waits(true)
+		before := w.SMS.Count()
+		_, err = w.Authenticators.ConfirmPhone(t.Context(), "cli:张", a.ID, "139 0013 9000", "zh-CN")
+		identitytest.IsReason(t, "the same, at the counter", err, "")
+		waits(false)
+		if sent := w.SMS.Sent()[before:]; len(sent) != 1 || sent[0].Phone != "+8613900139000" || sent[0].Kind != notice.PhoneBound {
+			t.Errorf("told: %+v", sent)
+		}
+		_, err = w.Authenticators.ConfirmPhone(t.Context(), "cli:张", a.ID, "13700137000", "zh-CN")
+		identitytest.IsReason(t, "another one, at the counter", err, "")
+		waits(false)
+		_, err = w.Authenticators.ChangePhone(t.Context(), "cli", a.ID, "13600136000", "zh-CN")
+		identitytest.IsReason(t, "by nobody who was seen", err, "")
+		waits(true)
 	})
 }
 

@@ -177,10 +177,10 @@ func (s *Service) recover(ctx context.Context, v *visitor, account identity.Acco
 	return s.letIn(ctx, v, Entered{Account: account})
 }
 
-// letIn gives an account the phone that its owner has now, and its owner a ticket.
+// letIn gives an account the phone that its owner has now, which no longer waits if they were seen, and its owner a ticket.
 func (s *Service) letIn(ctx context.Context, v *visitor, in Entered) (Entered, error) {
 	var err error
-	if in.Account.Phone != v.phone.Phone {
+	if in.Account.Phone != v.phone.Phone || v.proofing.Present && in.Account.Waits(time.Now()) {
 		if in.Account, err = s.givePhone(ctx, v, in.Account); err != nil {
 			return Entered{}, s.refuse(ctx, v, in.Account, err)
 		}
@@ -208,15 +208,15 @@ func (s *Service) givePhone(ctx context.Context, v *visitor, account identity.Ac
 		return account, err
 	}
 	changed, former, err := s.c.People.ChangePhone(ctx, identity.PhoneChange{
-		Account: account.ID, From: &account.Phone, To: v.phone.Phone, Waits: !v.proofing.Present, Actor: account.ID, RequestID: v.attempt.RequestID,
+		Account: account.ID, From: &account.Phone, To: v.phone.Phone, Waits: !v.proofing.Present, Present: v.proofing.Present, Actor: account.ID, RequestID: v.attempt.RequestID,
 	})
 	if identity.ReasonOf(err) == string(identity.ReasonPhoneChanged) {
 		if now, e := s.c.People.Account(ctx, account.ID); e == nil && now.Phone == v.phone.Phone { // by the same form, sent twice at once
 			return now, nil
 		}
 	}
-	if err != nil {
-		return account, err
+	if err != nil || former == changed.Phone {
+		return changed, err
 	}
 	s.tellFormer(ctx, v, changed, former)
 	s.c.Notices.Tell(ctx, changed, notice.PhoneBound, "", v.attempt.Language, v.attempt.RequestID)

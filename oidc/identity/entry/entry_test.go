@@ -358,6 +358,33 @@ func TestPresent(t *testing.T) {
 		if s := strength(t, w, a.ID); s != 2 {
 			t.Errorf("strength %d", s)
 		}
+
+		// Nor goes on waiting whoever waited already, and gets no message of a change that is none.
+		c.present = false
+		in, err = w.Entry.Recover(t.Context(), attempt(""), prove(t, w, zhang), zhangSays)
+		identitytest.IsReason(t, "recovering unseen", err, "")
+		_, err = w.SetPassword(t.Context(), in.Ticket, "第三个密码 otherwise", "zh-CN", "r")
+		identitytest.IsReason(t, "setting the password", err, "")
+		if now, err := w.Account(t.Context(), a.ID); err != nil || !now.Waits(time.Now()) {
+			t.Fatalf("unseen, the phone waits until %v, %v", now.PhoneWaits, err)
+		}
+		c.present = true
+		_, err = w.Entry.Recover(t.Context(), attempt(""), prove(t, w, zhang), zhangSays)
+		identitytest.IsReason(t, "recovering after that", err, "")
+		if now, err := w.Account(t.Context(), a.ID); err != nil || now.Waits(time.Now()) {
+			t.Errorf("seen, the phone waits until %v, %v", now.PhoneWaits, err)
+		}
+		if last := w.SMS.Sent()[w.SMS.Count()-1]; last.Kind == notice.PhoneChanged || last.Kind == notice.PhoneBound {
+			t.Errorf("told of a change: %+v", last)
+		}
+
+		// And so with another phone.
+		c.phones[identitytest.ZhangCode] = "+8613900139000"
+		in, err = w.Entry.Recover(t.Context(), attempt(""), prove(t, w, newPhone), zhangSays)
+		identitytest.IsReason(t, "recovering with another phone", err, "")
+		if in.Account.Phone != "+8613900139000" || in.Account.Waits(time.Now()) {
+			t.Errorf("seen, another phone waits until %v: %s", in.Account.PhoneWaits, in.Account.Phone)
+		}
 	})
 }
 

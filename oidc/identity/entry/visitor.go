@@ -95,7 +95,14 @@ func (s *Service) confirm(ctx context.Context, v *visitor) error {
 		return s.refuse(ctx, v, identity.Account{}, e)
 	}
 	if err != nil {
-		s.c.Log.WarnContext(ctx, "the proofing adapter doesn't answer", "error", err)
+		what := "the proofing adapter doesn't answer"
+		if _, wrong := errors.AsType[interface {
+			error
+			AnswersWrongly()
+		}](err); wrong {
+			what = "the proofing adapter answers wrongly"
+		}
+		s.c.Log.WarnContext(ctx, what, "error", err)
 		return &identity.Error{Reason: ReasonProofingUnavailable, Detail: "Who you are can't be confirmed just now. Try again in a few minutes.", Err: err, Retry: time.Minute}
 	}
 	if !p.Phone { // whoever knows somebody's name and number isn't them
@@ -105,7 +112,7 @@ func (s *Service) confirm(ctx context.Context, v *visitor) error {
 	return nil
 }
 
-// ReasonProofingUnavailable says that the adapter doesn't answer.
+// ReasonProofingUnavailable says that the adapter doesn't answer, or wrongly.
 const ReasonProofingUnavailable identity.Reason = "proofing_unavailable"
 
 // accountOf returns the account of whom the adapter confirmed, or ErrNotFound. A number that they held once

@@ -117,6 +117,7 @@ var decided = map[journal.Action]decision{
 	journal.ActionAccountDisable: {done: Disabled},
 	journal.ActionAccountEnable:  {done: Enabled},
 	journal.ActionPhoneChange:    {done: PhoneChanged},
+	journal.ActionPhonePresent:   {silent: toldBeside},
 	journal.ActionTicketCreate:   {done: LinkMade},
 	journal.ActionPasswordSet:    {done: PasswordSet, tried: TriedSet},
 	journal.ActionPasswordChange: {done: PasswordChange, tried: TriedChange},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -249,9 +250,9 @@ const (
 	spentLife = 7 * 24 * time.Hour // how long one is remembered
 )
 
-// logged writes down what is wrong with a provider, for the operator, without anything that it said.
+// logged writes down why a login was refused, for the operator, without anything that the provider said of the person.
 func (s *Service) logged(ctx context.Context, p *peer, err error) error {
-	if e, ok := errors.AsType[*identity.Error](err); ok && p != nil && (e.Reason == ReasonAway || e.Reason == ReasonWrong || e.Reason == ReasonOld) {
+	if e, ok := errors.AsType[*identity.Error](err); ok && p != nil && slices.Contains([]identity.Reason{ReasonAway, ReasonWrong, ReasonOld, ReasonLow, ReasonType, ReasonUnlinked}, e.Reason) {
 		s.c.Log.WarnContext(ctx, "a login with another provider was refused", "provider", p.ID, "reason", e.Reason, "error", e.Err)
 	}
 	return err

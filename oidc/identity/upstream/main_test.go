@@ -187,6 +187,7 @@ func files() upstream.Files {
 
 // world is people, a provider, and what logs people in with it.
 type world struct {
+	said *strings.Builder // the log
 	*identitytest.World
 	*upstream.Service
 	op    *op
@@ -224,6 +225,7 @@ func newWorld(t testing.TB, change func(p *upstream.Provider)) *world {
 func worldOf(t testing.TB, o *op, all []upstream.Provider, outside func(*upstream.Provider) (upstream.Outside, error)) *world {
 	t.Helper()
 	w := &world{World: identitytest.NewWorld(t), op: o, spent: &spending{all: map[[32]byte]bool{}}}
+	w.said = &strings.Builder{}
 	w.Service = w.service(t, all, outside)
 	return w
 }
@@ -233,7 +235,7 @@ func (w *world) service(t testing.TB, all []upstream.Provider, outside func(*ups
 	j := journal.NewRecorder(journal.Config{Log: journal.Provider, Store: w.Memory, Reason: identity.ReasonOf})
 	s, err := upstream.New(upstream.Config{
 		URL: identitytest.URL, Providers: all, Outside: outside, Spend: w.spent.spend,
-		People: w.World.Service, Authenticators: w.Authenticators, Notices: notice.New(w.SMS, j, w.logger()), Ephemeral: w.Memory, Vault: w.Vault, Journal: j,
+		People: w.World.Service, Authenticators: w.Authenticators, Notices: notice.New(w.SMS, j, w.logger()), Ephemeral: w.Memory, Vault: w.Vault, Journal: j, Log: slog.New(slog.NewTextHandler(w.said, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -83,13 +83,16 @@ func (p *peer) discovered(ctx context.Context) (metadata, error) {
 	return k.metadata, nil
 }
 
+// cut bounds what is logged of a URL.
+func cut(text string) string { return text[:min(len(text), 200)] }
+
 // discover reads the provider's document. Its issuer must be the one that is registered (section 4.3).
 func (p *peer) discover(ctx context.Context) (m metadata, err error) {
 	if err := p.read(ctx, Question{URL: strings.TrimSuffix(p.OpenID.Issuer, "/") + "/.well-known/openid-configuration"}, &m); err != nil {
 		return metadata{}, err
 	}
 	if m.Issuer != p.OpenID.Issuer {
-		return metadata{}, refuse(ReasonWrong, errors.New("its document names another issuer"))
+		return metadata{}, refuse(ReasonWrong, fmt.Errorf("its document names the issuer %q, and openid.issuer is %q", cut(m.Issuer), p.OpenID.Issuer))
 	}
 	urls := map[string]string{"authorization_endpoint": m.Authorize, "token_endpoint": m.Token, "jwks_uri": m.Keys}
 	if p.OpenID.UserInfo {

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -34,6 +37,19 @@ type saying struct {
 	authTime                                    float64
 }
 
+var manyDigits = regexp.MustCompile(`([0-9].*){7}`)
+
+// shown is a level or a document type for the log, unless it is somebody's number, name or phone, as by a wrong claim.
+func (of *saying) shown(value string) string {
+	switch {
+	case value == "":
+		return "(none)"
+	case len(value) > 64 || !isVisible(value) || manyDigits.MatchString(value) || slices.Contains([]string{of.subject, of.name, of.code, of.phone}, value):
+		return "(not shown)"
+	}
+	return strconv.Quote(value)
+}
+
 // proofed is the least level at which a provider's word for who somebody is counts.
 const proofed = 2
 
@@ -42,7 +58,8 @@ const proofed = 2
 func (p *peer) person(of saying, c Claims) (Person, error) {
 	x := Person{Provider: p.ID, Subject: of.subject, Level: p.level(of.level)}
 	if x.Level.Proofing < 1 {
-		return Person{}, refuse(ReasonLow, nil)
+		_, known := p.Levels.Values[of.level]
+		return Person{}, refuse(ReasonLow, fmt.Errorf("levels.values: %s %s counts for no proofing (listed: %t)", p.Levels.Claim, of.shown(of.level), known))
 	}
 	if of.authTime > 0 && of.authTime < 1<<40 {
 		x.AuthTime = time.Unix(int64(of.authTime), 0).UTC()
@@ -56,10 +73,13 @@ func (p *peer) person(of saying, c Claims) (Person, error) {
 		if ours, ok := c.Types[of.codeType]; ok {
 			kind = ours
 		}
+		if kind.Class() != party.Person && kind.Class() != party.Organization { // which is wrong, whatever is mapped
+			return Person{}, refuse(ReasonType, fmt.Errorf("code_types: the document type %s isn't listed", of.shown(of.codeType)))
+		}
 	}
 	checked, err := identity.Registration{Name: of.name, Code: party.Code{Type: kind, Value: of.code}}.Checked()
 	if err != nil {
-		return Person{}, refuse(ReasonWrong, errors.New("it gives a number or a name that can't be one"))
+		return Person{}, refuse(ReasonWrong, fmt.Errorf("it gives a number or a name that can't be one, of type %s: %s", kind, identity.ReasonOf(err)))
 	}
 	x.Name, x.Code = checked.Name, checked.Code
 	x.Phone, _ = identity.ReadPhone(of.phone) // "" if it is none
@@ -83,6 +103,8 @@ type Arrival struct {
 	Proof   factor.Proof
 	// Unlinked is who came, if nobody here is known to be them: see [Service.Link]. Then there is no account.
 	Unlinked *Person
+
+	why error // what keeps Unlinked from an account, for the log
 }
 
 // Finish takes a browser that comes back from a provider, in the request that [Service.Request] returned, and
@@ -109,6 +131,7 @@ func (s *Service) Finish(ctx context.Context, r Return, language string) (Arriva
 	if arrived.Unlinked != nil {
 		f.Result = string(ReasonUnlinked)
 		s.c.Journal.Noted(ctx, f)
+		_ = s.logged(ctx, p, refuse(ReasonUnlinked, arrived.why))
 		return arrived, nil
 	}
 	if arrived.Account.Disabled { // closed ones are, too
@@ -139,7 +162,7 @@ func (s *Service) arrive(ctx context.Context, p *peer, a attempt, r Return, lang
 		account, err = s.match(ctx, p, x, r.RequestID, language)
 	}
 	if errors.Is(err, identity.ErrNotFound) {
-		return Arrival{Unlinked: &x}, nil
+		return Arrival{Unlinked: &x, why: err}, nil
 	}
 	if err != nil {
 		return Arrival{}, err
@@ -185,22 +208,30 @@ func (s *Service) linked(ctx context.Context, x Person) (identity.Account, link,
 // match returns the account of the person whom a provider proofed, linked from now on, and opens one if
 // there is none and the provider may; otherwise ErrNotFound.
 func (s *Service) match(ctx context.Context, p *peer, x Person, requestID, language string) (identity.Account, error) {
-	if x.Code == (party.Code{}) {
-		return identity.Account{}, identity.ErrNotFound
+	nobody := func(why string) (identity.Account, error) {
+		return identity.Account{}, fmt.Errorf("%w: %s", identity.ErrNotFound, why)
+	}
+	switch {
+	case x.Level.Proofing < proofed:
+		return nobody(fmt.Sprintf("levels: the login counts for proofing %d, and a number is believed from %d on", x.Level.Proofing, proofed))
+	case x.Code == (party.Code{}):
+		return nobody("claims: it gave no number")
 	}
 	who, err := s.roster.FindSomeone(ctx, x.Code)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		if !p.Create {
-			return identity.Account{}, identity.ErrNotFound
+			return nobody("create: nobody here has that number, and this provider opens no accounts")
 		}
 		return s.open(ctx, x, requestID)
 	case err != nil:
 		return identity.Account{}, err
+	case party.NameKey(who.Party.Name) != party.NameKey(x.Name):
+		return nobody("the name differs from that of the account with the number")
 	case !s.same(&who, x):
-		return identity.Account{}, identity.ErrNotFound
-	case slices.Contains(who.Account.Unlinked, x.Provider): // only the person links it again
-		return identity.Account{}, identity.ErrNotFound
+		return nobody(fmt.Sprintf("the login counts for proofing %d, the account with the number has %d, or that number is no longer its owner's", x.Level.Proofing, who.Account.Proofing.Level))
+	case slices.Contains(who.Account.Unlinked, x.Provider):
+		return nobody("its owner removed the link: only they link it again")
 	case who.Account.Disabled:
 		return who.Account, nil // Finish refuses it, and links nothing
 	}
@@ -272,7 +303,7 @@ func (s *Service) open(ctx context.Context, x Person, requestID string) (identit
 		if e.Reason == identity.ReasonBusy || e.Reason == identity.ReasonUnavailable {
 			return identity.Account{}, err
 		}
-		return identity.Account{}, identity.ErrNotFound // as another name under that number: which, nobody is told
+		return identity.Account{}, fmt.Errorf("%w: no account could be opened: %s", identity.ErrNotFound, e.Reason) // the person isn't told
 	}
 	if err != nil {
 		return identity.Account{}, err

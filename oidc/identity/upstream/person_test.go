@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -66,6 +67,42 @@ func TestMatch(t *testing.T) {
 				a, err := w.Account(t.Context(), zhang.ID)
 				if err != nil || (len(a.Authenticators) == 1) != tt.linked || a.Proofing.Method != "register_match" {
 					t.Errorf("the account has %+v, %v, %v", a.Authenticators, a.Proofing, err)
+				}
+			})
+		})
+	}
+}
+
+// Whoever runs the service reads why somebody wasn't let in, and never who it was.
+func TestLogged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(w *world)
+		reason string
+		want   string
+	}{
+		"a level that isn't listed": {func(w *world) { w.op.claims["acr"] = "loa9" }, "upstream_low", `acr \"loa9\"`},
+		"a number for a level":      {func(w *world) { w.op.claims["acr"] = identitytest.ZhangCode.Value }, "upstream_low", "(not shown)"},
+		"a type that isn't listed":  {func(w *world) { w.op.claims["id_type"] = "PASSPORT" }, "upstream_type", `\"PASSPORT\"`},
+		"no number":                 {func(w *world) { w.op.claims["id_number"] = nil }, "", "it gave no number"},
+		"another name":              {func(w *world) { w.op.claims["name"] = "张小龙" }, "", "the name differs"},
+		"a level below 2":           {func(w *world) { w.op.claims["acr"] = "level1" }, "", "counts for proofing 1"},
+		"nobody":                    {func(w *world) { w.op.claims["id_number"] = identitytest.LiCode.Value }, "", "create: nobody here has that number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.Zhang(t)
+				tt.change(w)
+				_, err := w.login(t)
+				identitytest.IsReason(t, "it", err, tt.reason)
+				said := w.said.String()
+				if !strings.Contains(said, "level=WARN") || !strings.Contains(said, "provider=jiangbei") || !strings.Contains(said, cmp.Or(tt.reason, "upstream_unlinked")) || !strings.Contains(said, tt.want) {
+					t.Errorf("the log has %s", said)
+				}
+				for _, secret := range []string{identitytest.ZhangCode.Value, identitytest.LiCode.Value, "张小", "13800138000"} {
+					if strings.Contains(said, secret) {
+						t.Errorf("the log has %s: %s", secret, said)
+					}
 				}
 			})
 		})

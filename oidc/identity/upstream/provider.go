@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,9 +117,12 @@ func ReadProviders(text []byte, files Files) ([]Provider, error) {
 	}
 	if err := strictjson.DecodeShallow(text, &file, 10); err != nil {
 		if e, ok := errors.AsType[*strictjson.Error](err); ok && e.Pointer != "" {
+			if e.Kind == strictjson.UnknownMember {
+				return nil, fmt.Errorf("at %s: %s; there are %s", e.Pointer, e.Kind, strings.Join(membersBeside(reflect.TypeOf(file), e.Pointer), ", "))
+			}
 			return nil, fmt.Errorf("at %s: %s", e.Pointer, e.Kind)
 		}
-		return nil, errors.New("the file isn't a JSON object {\"providers\": […]} as the guide describes it")
+		return nil, errors.New("the file isn't a JSON object {\"providers\": […]} as docs/operating.md describes it")
 	}
 	if len(file.Providers) == 0 || len(file.Providers) > maxProviders {
 		return nil, fmt.Errorf("providers: there are 1 to %d", maxProviders)
@@ -138,6 +142,35 @@ func ReadProviders(text []byte, files Files) ([]Provider, error) {
 		}
 	}
 	return file.Providers, nil
+}
+
+// membersBeside returns the names of members that may stand where a pointer (RFC 6901) leads in a value of a type.
+func membersBeside(t reflect.Type, pointer string) (names []string) {
+	way := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	for _, part := range way[:len(way)-1] {
+		if t.Kind() == reflect.Struct {
+			for f := range t.Fields() {
+				if f.Tag.Get("json") == part {
+					t = f.Type
+					break
+				}
+			}
+		} else {
+			t = t.Elem()
+		}
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for f := range t.Fields() {
+		if name := f.Tag.Get("json"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)

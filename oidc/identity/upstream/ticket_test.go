@@ -236,7 +236,9 @@ func TestReadProviders(t *testing.T) {
 	for _, tt := range []struct{ from, to, want string }{
 		{`"id": "jiangbei"`, `"id": "Jiang"`, `provider "Jiang": id:`},
 		{`"max_level": 2`, `"max_level": 4`, `provider "jiangbei": max_level:`},
-		{`"max_level": 2`, `"max_level": 2, "kind": "openid"`, `unknown_member`},
+		{`"max_level": 2`, `"max_level": 2, "kind": "openid"`, `/providers/0/kind: unknown_member; there are id, title, max_level, levels,`},
+		{`"client_id": "yizheng"`, `"client_id": "yizheng", "pkce": true`, `there are issuer, client_id,`},
+		{`"proofing": 1, "strength": 1`, `"proofing": 1, "strength": 1, "acr": 1`, `there are proofing, strength`},
 		{`"proofing": 2, "strength": 2}}`, `"proofing": 3, "strength": 2}}`, `levels.values.level3`},
 		{`"proofing": 1, "strength": 1`, `"proofing": 1`, `levels.values.level1: strength is missing`},
 		{`"issuer": "https://login`, `"issuer": "http://login`, `openid.issuer`},

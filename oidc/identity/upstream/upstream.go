@@ -139,6 +139,7 @@ const (
 	ReasonAway     identity.Reason = "upstream_away"     // it doesn't answer, or not in time
 	ReasonWrong    identity.Reason = "upstream_wrong"    // what it answered doesn't hold
 	ReasonLow      identity.Reason = "upstream_low"      // what it knows of the person isn't enough
+	ReasonType     identity.Reason = "upstream_type"     // it names a type of document that isn't mapped to one of ours
 	ReasonOld      identity.Reason = "upstream_old"      // a new login was asked for, and it told of an old one
 	ReasonUnlinked identity.Reason = "upstream_unlinked" // nobody here is known to be that person there
 	ReasonOther    identity.Reason = "upstream_other"    // it says that the person is another one than the account's
@@ -156,6 +157,7 @@ var details = map[identity.Reason]string{
 	ReasonAway:     "The other provider doesn't answer. Try again later, or log in in another way.",
 	ReasonWrong:    "The other provider's answer could not be verified. Log in in another way.",
 	ReasonLow:      "What the other provider knows of you isn't enough for a login here.",
+	ReasonType:     "A login with that type of document isn't set up here. Log in in another way.",
 	ReasonOld:      "A new login was asked for, and the other provider reports an old one.",
 	ReasonUnlinked: "Your account there isn't linked to one here. Log in to your account here once.",
 	ReasonOther:    "The other provider says that you are somebody else than the owner of this account.",

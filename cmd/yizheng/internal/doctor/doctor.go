@@ -84,6 +84,10 @@ func (e *examination) said(key string, args ...any) string {
 // alone leave it 0.
 func Examine(p *command.Process, c Config) error {
 	e := &examination{Config: c, words: p.Words, now: time.Now()}
+	none := e.Present()
+	if none != nil { // said first, for most of the rest follows from it
+		e.fail("database", "", "%v", none)
+	}
 	e.configuration()
 	e.disk()
 	e.files()
@@ -91,7 +95,9 @@ func Examine(p *command.Process, c Config) error {
 	e.proofing(p.Ctx)
 	e.upstreams(p.Ctx)
 	certificates(p.Ctx, e)
-	e.installation(p)
+	if none == nil {
+		e.installation(p)
+	}
 	failed := false
 	for _, f := range e.findings {
 		fmt.Fprintf(p.Out, "%s  %s  %s\n", command.Padded(p.Words.Say("doctor.grade."+string(f.grade)), 4), command.Padded(p.Words.Say("doctor.about."+f.about), 13), command.Printable(f.text))
@@ -182,10 +188,6 @@ func (e *examination) files() {
 // installation opens everything and looks at it.
 func (e *examination) installation(p *command.Process) {
 	log := slog.New(slog.DiscardHandler)
-	if err := e.Present(); err != nil {
-		e.fail("database", "", "%v", err)
-		return
-	}
 	in, err := e.OpenDatabase(p.Ctx, log, nil)
 	if err != nil {
 		e.fail("database", "doctor.database.todo", "%v", err)

@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/cmd/yizheng/internal/texts"
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/authenticator"
 	"yizheng.internal/oidc/identity/password"
 	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/signing/strictjson"
@@ -108,6 +109,9 @@ func (c *personAddCmd) read(p *command.Process) (who personal, err error) {
 	}
 	who.CodeType = party.Citizen
 	if err := strictjson.Decode(text, &who); err != nil {
+		if e, ok := errors.AsType[*strictjson.Error](err); ok && e.Pointer != "" {
+			return who, texts.Usage("person.malformed_at", e.Pointer, e.Kind)
+		}
 		return who, texts.Usage("person.malformed") // the cause may quote it
 	}
 	return who, nil
@@ -233,10 +237,15 @@ type personPhoneCmd struct {
 	install.Messaging
 	Person string `arg:"" help:"The account's id, or a login."`
 	Phone  string `arg:"" optional:"" help:"The new number."`
+	// Present is the operator's word that this is the person.
+	Present bool `help:"The person is here, identified by their document: the phone is a second factor at once. The number may be the one that the account has."`
 }
 
 // Run changes the phone.
 func (c *personPhoneCmd) Run(p *command.Process) error {
+	if c.Present && c.Phone == "" {
+		return texts.Refuse("person.present_phone")
+	}
 	in, err := c.AttachTelling(p, c.Messaging)
 	if err != nil {
 		return err
@@ -246,13 +255,24 @@ func (c *personPhoneCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
-	if a, err = in.People.Authenticators.ChangePhone(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN"); err != nil {
+	change := in.People.Authenticators.ChangePhone
+	if c.Present {
+		change = in.People.Authenticators.ConfirmPhone
+	}
+	a, err = change(p.Ctx, in.Operator, a.ID, c.Phone, "zh-CN")
+	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == authenticator.ReasonPhoneUnchanged {
+		return texts.Refuse("person.same_phone")
+	}
+	if err != nil {
 		return err
 	}
 	if a.Phone == "" {
 		p.Print("person.phoneless", a.ID)
 	} else {
 		p.Print("person.phone", a.ID, a.MaskedPhone())
+		if a.Waits(time.Now()) {
+			p.Print("person.phone_waits", texts.Moment(a.PhoneWaits))
+		}
 	}
 	if in.Outside.Sender == nil {
 		p.Print("person.untold")

@@ -125,8 +125,35 @@ func (c *eventFilter) of(subject string, now time.Time) (f journal.Filter, err e
 		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
 			return f, texts.Usage("event.kind")
 		}
+		if near, known := nearActions(a); !known {
+			return f, texts.Usage("event.kind_unknown", a, strings.Join(near, ", "))
+		}
 	}
 	return f, nil
+}
+
+// nearActions reports whether there is such an action, or any that begins so, and else which are like it: those
+// of the same subject, or of the same deed.
+func nearActions(asked string) (near []string, known bool) {
+	begins, any := strings.CutSuffix(asked, "*")
+	subject, deed, _ := strings.Cut(begins, ".")
+	var others []string
+	for _, k := range journal.Actions() {
+		name := string(k.Action)
+		of, did, _ := strings.Cut(name, ".")
+		switch {
+		case name == asked, any && strings.HasPrefix(name, begins):
+			return nil, true
+		case of == subject && deed != "" && (strings.Contains(did, deed) || strings.Contains(deed, did)):
+			near = slices.Insert(near, 0, name)
+		case of == subject:
+			near = append(near, name)
+		case deed != "" && did == deed:
+			others = append(others, name)
+		}
+	}
+	near = append(near, others...)
+	return near[:min(len(near), 6)], false
 }
 
 // filter returns what the flags say.

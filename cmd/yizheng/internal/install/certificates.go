@@ -29,7 +29,7 @@ func (c Certificates) Authorities() ([]certificate.Authority, error) {
 	}
 	dir := filepath.Dir(c.Certificates)
 	all, err := certificate.ReadAuthorities(text, func(name string) ([]byte, error) {
-		f, err := os.Open(beside(dir, name))
+		f, err := os.Open(joined(dir, name))
 		if err != nil {
 			return nil, err
 		}

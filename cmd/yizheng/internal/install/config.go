@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -41,7 +42,11 @@ func (c ConfigFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	if err != nil {
 		return texts.Refuse("usage.of", string(path), err)
 	}
-	ctx.AddResolver(configured{string(path), values})
+	dir, err := filepath.Abs(filepath.Dir(string(path)))
+	if err != nil {
+		return texts.Refuse("config.reading", err)
+	}
+	ctx.AddResolver(configured{string(path), dir, values})
 	return nil
 }
 
@@ -58,7 +63,7 @@ func parseConfig(text []byte) ([]setting, error) {
 	if len(text) > maxConfig {
 		return nil, texts.Refuse("config.large", maxConfig)
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // Validate names them
 	if err != nil {
 		return nil, syntaxError(err)
 	}
@@ -143,6 +148,7 @@ func scalarOf(n ast.Node) (string, error) {
 // configured is a configuration file as kong asks it.
 type configured struct {
 	path     string
+	dir      string // the file's folder, absolute
 	settings []setting
 }
 
@@ -169,10 +175,25 @@ func (c configured) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 	}
 	for _, s := range c.settings {
 		if s.key == flag.Name && len(flag.Envs) > 0 {
-			return s.value, nil
+			return beside(c.dir, flag, s.value), nil
 		}
 	}
 	return nil, nil
+}
+
+// beside returns a setting's value as the flag takes it: a relative path leads from the configuration file's folder,
+// wherever a command is run.
+func beside(dir string, flag *kong.Flag, value string) string {
+	const sqlite = "sqlite:"
+	path, isDatabase := strings.CutPrefix(value, sqlite)
+	isPath := flag.Name == "data" || flag.PlaceHolder == "FILE" || flag.PlaceHolder == "DIR"
+	switch {
+	case isPath && value != "":
+		return joined(dir, value)
+	case flag.Name == "database-url" && isDatabase && path != "":
+		return sqlite + joined(dir, path)
+	}
+	return value
 }
 
 // ofACommand are flags that have an environment variable, but can't stand in a configuration

@@ -73,7 +73,7 @@ func (m Messaging) Sender() (notice.Sender, error) {
 	if m.SMSSecretFile == "" {
 		return nil, texts.Usage("settings.no_sms_secret")
 	}
-	secret, err := keystore.ReadPassphraseFile(m.SMSSecretFile)
+	secret, err := keystore.ReadPassphraseFile(absolute(m.SMSSecretFile))
 	if err != nil {
 		return nil, texts.Refuse("usage.of", "--sms-secret-file", err)
 	}
@@ -94,17 +94,20 @@ type Proofing struct {
 	ProofingPrivate    bool   `name:"proofing-private" help:"That system may be on this machine or in a private network. Without it only addresses of the Internet are asked." env:"YIZHENG_PROOFING_PRIVATE" group:"Settings:"`
 }
 
+// defaultProofing is what ProofingLevel is unless somebody sets it.
+const defaultProofing = 2
+
 // Proofer returns what confirms who somebody is, or nil if nothing is set.
 func (s Proofing) Proofer() (identity.IdentityProofer, error) {
 	switch {
-	case s.ProofingURL == "" && s.ProofingSecretFile == "":
+	case s.ProofingURL == "" && s.ProofingSecretFile == "" && (s.ProofingLevel == 0 || s.ProofingLevel == defaultProofing):
 		return nil, nil
 	case s.ProofingURL == "":
 		return nil, texts.Usage("settings.no_proofing_url")
 	case s.ProofingSecretFile == "":
 		return nil, texts.Usage("settings.no_proofing_secret")
 	}
-	secret, err := keystore.ReadPassphraseFile(s.ProofingSecretFile)
+	secret, err := keystore.ReadPassphraseFile(absolute(s.ProofingSecretFile))
 	if err != nil {
 		return nil, texts.Refuse("usage.of", "--proofing-secret-file", err)
 	}
@@ -134,6 +137,31 @@ func UnknownVariables(commands *kong.Node, environ []string) []string {
 	}
 	slices.Sort(unknown)
 	return unknown
+}
+
+// Inside reports whether a path leads into a directory, which exists, also by symbolic links.
+func Inside(dir, path string) bool {
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return false
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	for ; ; path = filepath.Dir(path) {
+		if real, err := filepath.EvalSymlinks(path); err == nil { // the part of it that exists
+			below, err := filepath.Rel(dir, real)
+			return err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator))
+		}
+		if path == filepath.Dir(path) {
+			return false
+		}
+	}
 }
 
 // isDir reports whether there is a directory.

@@ -24,27 +24,36 @@ func (u Upstreams) Providers() ([]upstream.Provider, error) {
 	if u.Upstream == "" {
 		return nil, nil
 	}
-	text, err := readBounded(u.Upstream)
+	path := absolute(u.Upstream)
+	text, err := readBounded(path)
 	if err != nil {
 		return nil, texts.Refuse("usage.of", "--upstream", err)
 	}
-	dir := filepath.Dir(u.Upstream)
+	dir := filepath.Dir(path)
 	all, err := upstream.ReadProviders(text, upstream.Files{
-		Secret: func(name string) ([]byte, error) { return keystore.ReadPassphraseFile(beside(dir, name)) },
-		Public: func(name string) ([]byte, error) { return readBounded(beside(dir, name)) },
+		Secret: func(name string) ([]byte, error) { return keystore.ReadPassphraseFile(joined(dir, name)) },
+		Public: func(name string) ([]byte, error) { return readBounded(joined(dir, name)) },
 	})
 	if err != nil {
-		return nil, texts.Usage("usage.of", "--upstream "+u.Upstream, err)
+		return nil, texts.Usage("usage.upstream", path, err)
 	}
 	return all, nil
 }
 
-// beside returns the path of a file that another one names.
-func beside(dir, name string) string {
+// joined returns the path of a file that another one names, which lies in a folder.
+func joined(dir, name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
 	return filepath.Join(dir, name)
+}
+
+// absolute returns a path as it is to be read in an error, whatever the current folder is.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func readBounded(path string) ([]byte, error) {

@@ -87,7 +87,7 @@ func TestExplain(t *testing.T) {
 			"revoking key a-1: it still wraps key data-1: the key's state does not allow that", "吊销密钥 a-1：该密钥仍用于包裹密钥 data-1"},
 		{fmt.Errorf("nobody knows this: %w", Refuse("person.unknown")), "nobody knows this: nobody has that id or login; yizheng person list shows all accounts", "没有使用该标识或登录名的账号；用 yizheng person list 查看全部账号"},
 		{errors.Join(keystore.ErrPassphrase, errors.New("odd thing")), "wrong passphrase\nodd thing", "口令错误\n技术信息：odd thing"},
-		{fmt.Errorf("reading the passphrase: %w", errors.New("odd thing")), "reading the passphrase: odd thing", "读取口令：技术信息：odd thing"},
+		{fmt.Errorf("reading a secret: %w", errors.New("odd thing")), "reading a secret: odd thing", "读取口令或密钥：技术信息：odd thing"},
 	} {
 		if en, zh := WordsOf(English).Explain(c.err), WordsOf(Chinese).Explain(c.err); en != c.en || zh != c.zh {
 			t.Errorf("%v:\n%s\n%s", c.err, en, zh)

@@ -235,6 +235,9 @@ func (c *ImportCmd) print(p *command.Process, s summary) {
 		p.Print("import.reason", s.Reasons[reason], reason, texts.WordOf("quarantine", reason))
 	}
 	p.Print("import.time", s.Rows, fmt.Sprintf("%.1f", s.Seconds), fmt.Sprintf("%.0f", s.Rate), runtime.GOMAXPROCS(0))
+	if c.DryRun && s.Quarantined > 0 && len(s.Errors) == 0 {
+		p.Print("import.dry_errors")
+	}
 	for _, path := range s.Errors {
 		p.Print("import.errors", path)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -99,13 +100,21 @@ func propose(p *command.Process, r *rows.Reader) error {
 			return err
 		}
 	}
+	if len(m) == 0 {
+		p.Print("import.no_headings")
+	}
 	for _, heading := range r.Headings() {
+		if len(m) == 0 || manyDigits.MatchString(heading) { // a row of somebody's data, most likely
+			heading = masked("", heading)
+		}
 		if !slices.Contains(slices.Collect(maps.Values(m)), heading) {
 			p.Print("import.unused", command.Printable(heading))
 		}
 	}
 	return nil
 }
+
+var manyDigits = regexp.MustCompile(`([0-9].*){5}`)
 
 // masked returns a cell as it may be shown: enough to see whether it is of the right column.
 func masked(field, cell string) string {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"yizheng.internal/api/rows"
@@ -192,9 +193,10 @@ type summary struct {
 	Known       int            `json:"known"`
 	Quarantined int            `json:"quarantined"`
 	Reasons     map[string]int `json:"reasons,omitempty"`
-	Seconds     float64        `json:"seconds"`
-	Rate        float64        `json:"rows_per_second"`
-	Errors      []string       `json:"error_files,omitempty"`
+	lines       map[string][]string
+	Seconds     float64  `json:"seconds"`
+	Rate        float64  `json:"rows_per_second"`
+	Errors      []string `json:"error_files,omitempty"`
 }
 
 // report prints what became of the rows, and returns the error that decides the exit code.
@@ -203,7 +205,7 @@ func (c *ImportCmd) report(p *command.Process, r *run, how string, failure error
 	took := time.Since(r.began)
 	s := summary{
 		Source: c.Source, DryRun: c.DryRun, Result: how, Rows: n.Taken + n.Known + n.Quarantined, Taken: n.Taken, Known: n.Known,
-		Quarantined: n.Quarantined, Reasons: r.reasons, Seconds: took.Round(time.Millisecond).Seconds(), Errors: r.quarantines,
+		Quarantined: n.Quarantined, Reasons: r.reasons, Seconds: took.Round(time.Millisecond).Seconds(), Errors: r.quarantines, lines: r.lines,
 	}
 	s.Rate = float64(s.Rows) / max(took.Seconds(), 0.001)
 	if c.JSON {
@@ -233,8 +235,14 @@ func (c *ImportCmd) print(p *command.Process, s summary) {
 	p.Print("import.quarantined", s.Quarantined)
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
 		p.Print("import.reason", s.Reasons[reason], reason, texts.WordOf("quarantine", reason))
+		if c.DryRun {
+			p.Print("import.lines", strings.Join(s.lines[reason], ", "))
+		}
 	}
 	p.Print("import.time", s.Rows, fmt.Sprintf("%.1f", s.Seconds), fmt.Sprintf("%.0f", s.Rate), runtime.GOMAXPROCS(0))
+	if c.DryRun && s.Quarantined > 0 && len(s.Errors) == 0 {
+		p.Print("import.dry_errors")
+	}
 	for _, path := range s.Errors {
 		p.Print("import.errors", path)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,12 +38,13 @@ type run struct {
 	began       time.Time
 	counts      intake.Counts
 	reasons     map[string]int
+	lines       map[string][]string // the first lines of each reason
 	quarantines []string
 	progress    func(rows int, done, total int64)
 }
 
 func newRun(p *command.Process, of *intake.Import, workers int) *run {
-	return &run{p: p, of: of, workers: workers, began: time.Now(), reasons: map[string]int{}}
+	return &run{p: p, of: of, workers: workers, began: time.Now(), reasons: map[string]int{}, lines: map[string][]string{}}
 }
 
 // job is a row on its way.
@@ -218,6 +220,9 @@ func (r *run) note(f *file, done <-chan job, stop context.CancelCauseFunc) (fail
 	return failure
 }
 
+// maxLines is how many lines of a reason a dry run names.
+const maxLines = 10
+
 // one notes the outcome of a row.
 func (r *run) one(f *file, j job) error {
 	refusal, refused := errors.AsType[*intake.Refusal](j.err)
@@ -239,6 +244,9 @@ func (r *run) one(f *file, j job) error {
 		return nil
 	}
 	r.reasons[string(refusal.Reason)]++
+	if of := r.lines[string(refusal.Reason)]; len(of) < maxLines {
+		r.lines[string(refusal.Reason)] = append(of, strconv.Itoa(j.row.Line))
+	}
 	if f.quarantine == nil {
 		return nil
 	}

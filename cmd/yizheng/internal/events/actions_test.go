@@ -36,6 +36,7 @@ func TestActionsInGuides(t *testing.T) {
 		}
 		var rows, actions []string
 		_, table, _ := strings.Cut(string(text), "`yizheng event list --help`")
+		table, _, _ = strings.Cut(table, "\n## ") // other tables come later
 		for _, m := range rowOf.FindAllStringSubmatch(table, -1) {
 			rows, actions = append(rows, m[0]), append(actions, m[1])
 		}

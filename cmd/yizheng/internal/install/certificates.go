@@ -1,7 +1,6 @@
 package install
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ func (c Certificates) Authorities() ([]certificate.Authority, error) {
 		defer f.Close()
 		text, err := io.ReadAll(io.LimitReader(f, maxListFile+1))
 		if err == nil && len(text) > maxListFile {
-			err = fmt.Errorf("it has more than %d bytes", maxListFile)
+			err = texts.Refuse("usage.list_large", maxListFile)
 		}
 		return text, err
 	})

@@ -99,7 +99,7 @@ func program(t *testing.T) (dirs []string) {
 // made reports whether a key is put together by the program.
 func made(key string) bool {
 	return slices.ContainsFunc([]string{
-		"verify.reason.", "verify.result.", "verify.check.", "doctor.about.", "doctor.grade.", "column.", "kind.", "acting.", "state.", "class.", "license.", "password.", "proofed.", "post.", "factor.", "certificate.", "quarantine.", "unreadable.", "unmapped.",
+		"verify.reason.", "verify.result.", "verify.check.", "doctor.about.", "doctor.grade.", "column.", "kind.", "acting.", "state.", "class.", "license.", "password.", "proofed.", "post.", "doctor.proving_", "factor.", "certificate.", "quarantine.", "unreadable.", "unmapped.",
 	}, func(p string) bool { return strings.HasPrefix(key, p) })
 }
 

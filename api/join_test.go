@@ -115,8 +115,13 @@ type grantedOfTest struct {
 		Version  int      `json:"version"`
 		TypeCode string   `json:"type_code"`
 		Fields   []string `json:"fields"`
-		UseCode  string   `json:"use_code"`
-		Reason   string   `json:"reason"`
+		Withheld []string `json:"withheld"`
+		HeldBy   *struct {
+			CodeType string `json:"code_type"`
+			Code     string `json:"code"`
+		} `json:"held_by"`
+		UseCode string `json:"use_code"`
+		Reason  string `json:"reason"`
 	} `json:"materials"`
 }
 

@@ -27,7 +27,6 @@ import (
 	"yizheng.internal/oidc/identity/factor"
 	"yizheng.internal/oidc/identity/notice"
 	"yizheng.internal/oidc/identity/people"
-	"yizheng.internal/oidc/identity/registrar"
 	"yizheng.internal/oidc/identity/upstream"
 	"yizheng.internal/oidc/provider"
 	"yizheng.internal/signing/installation"
@@ -364,7 +363,7 @@ func (s *stage) browser(t testing.TB) *apitest.Browser {
 // disable disables a person's account.
 func (s *stage) disable(t testing.TB, who apitest.Person) {
 	t.Helper()
-	_, err := s.nodes[0].people.Registrar.Disable(t.Context(), registrar.Caller{Actor: "cli", Operator: true}, registrar.Target{Account: s.accounts[who.Login]}, true)
+	_, err := s.nodes[0].people.Change(t.Context(), s.accounts[who.Login], func(a *identity.Account) error { a.Disable(true, ""); return nil })
 	mustOf(t)(err)
 }
 

@@ -92,8 +92,8 @@ const (
 	StepAccount      StepKind = "account"       // ask whether to go on with the account that is logged in
 	StepLink         StepKind = "link"          // ask whether to link an account at another provider
 	StepProofing     StepKind = "proofing"      // who is logged in is proofed less well than it takes, and can be here
-StepActing StepKind = "acting" // ask for whom somebody acts
-StepPhoneWaits StepKind = "waits" // the phone is no second factor yet, and there is no other
+	StepActing       StepKind = "acting"        // ask for whom somebody acts
+	StepPhoneWaits   StepKind = "waits"         // the phone is no second factor yet, and there is no other
 	StepConsent      StepKind = "consent"       // show the consent page
 	StepDone         StepKind = "done"          // go where Response says
 )

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -88,10 +89,8 @@ func ReadAuthorities(text []byte, read Files) ([]Authority, error) {
 			if other.ID == a.ID {
 				return nil, fmt.Errorf("authority %q: id: another authority has it", a.ID)
 			}
-			for _, ca := range a.cas { // or else it depends on their order how strong a certificate is
-				if other.has(ca) {
-					return nil, fmt.Errorf("authority %q: authority %q has a certificate of it", a.ID, other.ID)
-				}
+			if slices.ContainsFunc(a.cas, other.has) {
+				return nil, fmt.Errorf("authority %q: authority %q has a certificate of it", a.ID, other.ID)
 			}
 		}
 	}

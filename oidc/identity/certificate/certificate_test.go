@@ -211,7 +211,7 @@ func TestRefused(t *testing.T) {
 		s := o.open(t, fmt.Sprintf(oneAuthority, ""))
 		for name, k := range keys {
 			text := challenge(t, s, certificate.ToLogIn, "b")
-			signature := []byte{}
+			var signature []byte
 			if k.want != certificate.ReasonFormat {
 				signature = k.Sign(text)
 			} else {

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/big"
 	"strings"
 	"time"
@@ -224,9 +225,7 @@ func (s *Service) tell(ctx context.Context, told map[string]string) {
 		}
 	}
 	clear(told)
-	for name, what := range said {
-		told[name] = what
-	}
+	maps.Copy(told, said)
 }
 
 // Title returns what people call the authority with an id in a language, or "" if it isn't trusted any more.

@@ -109,6 +109,9 @@ func BenchmarkLogin(b *testing.B) {
 			b.Fatal(err)
 		}
 		code, err := totp.GenerateCode(key.Secret(), time.Now().Add(30*time.Second)) // the present one was just taken
+		if err != nil {
+			b.Fatal(err)
+		}
 		return func(string) string { return code }
 	})
 	second(b, factor.RecoveryCode, func(c *crowd, a identity.Account) func(string) string {

@@ -106,19 +106,21 @@ type Files struct {
 	Public func(name string) ([]byte, error)
 }
 
+type providersFile struct {
+	Providers []Provider `json:"providers"`
+}
+
 // ReadProviders reads the file in which an operator registers providers: a JSON object with a list of
 // them, strictly. Each error names provider and member.
 func ReadProviders(text []byte, files Files) ([]Provider, error) {
-	var file struct {
-		Providers []Provider `json:"providers"`
-	}
+	var file providersFile
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("the file has more than %d bytes", maxFile)
 	}
 	if err := strictjson.DecodeShallow(text, &file, 10); err != nil {
 		if e, ok := errors.AsType[*strictjson.Error](err); ok && e.Pointer != "" {
 			if e.Kind == strictjson.UnknownMember {
-				return nil, fmt.Errorf("at %s: %s; there are %s", e.Pointer, e.Kind, strings.Join(membersBeside(reflect.TypeOf(file), e.Pointer), ", "))
+				return nil, fmt.Errorf("at %s: %s; there are %s", e.Pointer, e.Kind, strings.Join(membersBeside(reflect.TypeFor[providersFile](), e.Pointer), ", "))
 			}
 			return nil, fmt.Errorf("at %s: %s", e.Pointer, e.Kind)
 		}

@@ -31,10 +31,10 @@ func certificatePage(t steps, v *Visit) error {
 
 // certificateSent takes the form of that page.
 func certificateSent(t steps, v *Visit) error {
-	if t.c.Certificates == nil {
-		return problem.Nowhere()
-	}
 	form, err := FormWithFiles(v)
+	if err == nil && t.c.Certificates == nil {
+		err = problem.Nowhere()
+	}
 	if err != nil {
 		return err
 	}

@@ -154,8 +154,8 @@ func checkRules(t *testing.T, there map[string]float64) {
 			}
 			found := metricName.FindAllString(r.Expr, -1)
 			for _, name := range found {
-				// A counter that nothing was counted in yet isn't there.
-				if !slices.Contains(names, name) && name != "yizheng_verifications_total" {
+				// A counter that nothing was counted in yet isn't there, nor what is of certificates without any.
+				if !slices.Contains(names, name) && name != "yizheng_verifications_total" && name != "yizheng_login_revocation_list_expiry_timestamp_seconds" {
 					t.Errorf("%s asks for %s, which there isn't", r.Alert, name)
 				}
 			}

@@ -125,7 +125,11 @@ func (c *eventFilter) of(subject string, now time.Time) (f journal.Filter, err e
 		if strings.Contains(strings.TrimSuffix(a, "*"), "*") || a == "" {
 			return f, texts.Usage("event.kind")
 		}
-		if near, known := nearActions(a); !known {
+		near, known := nearActions(a)
+		switch {
+		case !known && len(near) == 0:
+			return f, texts.Usage("event.kind_none", a)
+		case !known:
 			return f, texts.Usage("event.kind_unknown", a, strings.Join(near, ", "))
 		}
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -14,18 +12,6 @@ import (
 	"yizheng.internal/oidc/identity/representation"
 	"yizheng.internal/signing/journal"
 )
-
-// maxEvidence is how long evidence may be, in characters.
-const maxEvidence = 200
-
-// evidence checks what a clerk says.
-func evidence(text string) (string, error) {
-	text = strings.TrimSpace(text)
-	if text == "" || utf8.RuneCountInString(text) > maxEvidence || !utf8.ValidString(text) || !party.Visible(text) {
-		return "", refused(ReasonMalformed, "say on what it rests, in 1 to 200 visible characters")
-	}
-	return text, nil
-}
 
 // Enter stores a representation that rests on evidence which a clerk checked, as accepted. The
 // representative has an account; the principal is made with the given name and code if it isn't known. *identity.Error:
@@ -36,7 +22,7 @@ func (s *desk) Enter(ctx context.Context, clerk Clerk, c Checked) (Representatio
 	n := &now{at: at, today: party.DateOf(at)}
 	r := Representation{Kind: c.Kind, State: Accepted, Proof: Proof{AsOf: at.UTC(), Clerk: clerk.ID}}
 	var err error
-	if r.Proof.Evidence, err = evidence(c.Evidence); err != nil {
+	if r.Proof.Evidence, err = representation.Evidence(c.Evidence); err != nil {
 		return Representation{}, err
 	}
 	if clerk.ID == "" || rank(c.Kind) < 0 {
@@ -135,8 +121,8 @@ func (s *desk) fits(ctx context.Context, n *now, p *identity.Party, r *Represent
 	switch r.Kind {
 	case LegalRepresentative, Administrator, Agent:
 		h, err := s.heads(ctx, n, p)
-		if err == nil && r.Kind == LegalRepresentative && len(h.codes) > 0 {
-			err = refused(ReasonUnproved, "a license of the registry names the legal representative by a code: what it says goes")
+		if err == nil && r.Kind == LegalRepresentative && (h.disputed || len(h.codes) > 0) {
+			err = refused(ReasonUnproved, "licenses of the registry name the legal representative by a code: what they say goes, also if they contradict each other")
 		}
 		return err
 	case Guardian:
@@ -161,7 +147,7 @@ func (s *desk) fits(ctx context.Context, n *now, p *identity.Party, r *Represent
 // EndByClerk ends a representation; why is for the record. What a license proves isn't ended by it: whoever
 // keeps the license does that. Ending what has ended changes nothing. *identity.Error: representation_unknown, _may_not, _malformed.
 func (s *desk) EndByClerk(ctx context.Context, clerk Clerk, id, why string) (Representation, error) {
-	why, err := evidence(why)
+	why, err := representation.Evidence(why)
 	if err != nil {
 		return Representation{}, err
 	}

@@ -169,6 +169,14 @@ func TestSpouse(t *testing.T) {
 		relatives("who agreed to another item", 1, false)
 		_, err = w.End(t.Context(), zhao, nil, r.ID)
 		identitytest.IsReason(t, "ending", err, "")
+		a.Bounds = acting.Bounds{Acts: acting.Acts(), Types: []string{"marriage-certificate"}}
+		r, err = w.Propose(t.Context(), zhao, nil, a)
+		identitytest.IsReason(t, "proposing", err, "")
+		_, err = w.Answer(t.Context(), wang, r.ID, true)
+		identitytest.IsReason(t, "accepting", err, "")
+		relatives("who agreed to licenses of a type alone", 1, false)
+		_, err = w.End(t.Context(), zhao, nil, r.ID)
+		identitytest.IsReason(t, "ending", err, "")
 		r = w.appoints(zhao, nil, acting.Entrusted, wang)
 		relatives("who agreed", 1, true)
 		_, err = w.End(t.Context(), wang, nil, w.appoints(wang, nil, acting.Entrusted, zhao).ID) // the other way round isn't it

@@ -20,6 +20,7 @@ type proved struct {
 	mu    sync.Mutex
 	facts map[party.Code][]acting.Fact // by a code of the representative
 	heads map[party.Code]acting.Head   // by a code of the organization
+	fails error
 }
 
 // set changes what is proved.
@@ -36,7 +37,7 @@ func (p *proved) Represented(_ context.Context, codes []party.Code) (all []actin
 	for _, c := range codes {
 		all = append(all, p.facts[c]...)
 	}
-	return all, nil
+	return all, p.fails
 }
 
 // Head implements [acting.Registry].
@@ -45,10 +46,10 @@ func (p *proved) Head(_ context.Context, codes []party.Code) (acting.Head, error
 	defer p.mu.Unlock()
 	for _, c := range codes {
 		if h, ok := p.heads[c]; ok {
-			return h, nil
+			return h, p.fails
 		}
 	}
-	return acting.Head{}, nil
+	return acting.Head{}, p.fails
 }
 
 // Spouse implements [acting.Registry].

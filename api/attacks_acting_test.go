@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -324,5 +325,24 @@ func TestActsForPerson(t *testing.T) {
 	}
 	if strings.Contains(k.IDToken+k.AccessToken, child.Code.Value) {
 		t.Error("a token has the child's number")
+	}
+}
+
+// While it can't be found out for whom somebody acts, they see what they look after themself, and nobody's licenses.
+func TestActingUnknown(t *testing.T) {
+	t.Parallel()
+	s := newActingStage(t, stageConfig{})
+	b := s.browser(t)
+	p := b.Get(s.url + "/representations").LogIn(s.bob)
+	p.Press("act", "for", p.Choices("for")[1])
+	s.proved.set(func() { s.proved.fails = errors.New("the registry is down") })
+	for path, want := range map[string]int{"/security": 200, "/sessions": 200, "/representations": 200, "/representations/new": 200, "/licenses": 503} {
+		if p := b.Get(s.url + path); p.Status != want || p.Has("switch-acting") || path == "/licenses" && strings.Contains(p.Body, shopName) {
+			t.Errorf("%s: %v", path, p)
+		}
+	}
+	s.proved.set(func() { s.proved.fails = nil })
+	if p := b.Get(s.url + "/licenses"); !strings.Contains(p.Body, shopName) {
+		t.Errorf("later: %v", p)
 	}
 }

@@ -228,7 +228,7 @@ func TestCodesInWords(t *testing.T) {
 		"representation.ended.*": {string(acting.ReasonEnded), string(acting.ReasonDeclined), string(acting.ReasonExpired), string(acting.ReasonUnproved), string(acting.ReasonLapsed), string(acting.ReasonOfAge)},
 		"representations.problem.*": {"stale", "other", "number", "name", "acts", "until", string(acting.ReasonUnknown), string(acting.ReasonEnded), string(acting.ReasonExpired), string(acting.ReasonMayNot),
 			string(acting.ReasonTwice), string(acting.ReasonTooMany), string(acting.ReasonMalformed), string(acting.ReasonUnproved)},
-		"notice.*": {"acting_over", "representation_accepted", "representation_declined", "representation_ended", "representation_confirmed", "representation_proposed", "withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
+		"notice.*": {"acting_over", "acting_unknown", "representation_accepted", "representation_declined", "representation_ended", "representation_confirmed", "representation_proposed", "withdrawn", "service_ended", "session_ended", "password_set", "password_changed"},
 	}
 	for _, r := range officer.Roles {
 		families["officer.role.*"] = append(families["officer.role.*"], string(r))

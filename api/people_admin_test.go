@@ -35,11 +35,17 @@ func newRegistry(t *testing.T, c serviceConfig) *registry {
 		_, err := x.people.Intake.PutSource(t.Context(), "cli", intake.Source{Name: name, Level: level})
 		must(err)
 	}
-	owner, err := x.rules.Clients.FindParticipant(t.Context(), departmentUSCC)
-	must(err)
-	x.portal = x.peopleClient(t, owner.ID, 3, "portal")
-	x.clinic = x.peopleClient(t, owner.ID, 2, "clinic")
+	x.portal = x.peopleClient(t, x.owner(t), 3, "portal")
+	x.clinic = x.peopleClient(t, x.owner(t), 2, "clinic")
 	return x
+}
+
+// owner returns the id of the department whose clients these are.
+func (x *registry) owner(t *testing.T) string {
+	t.Helper()
+	owner, err := x.rules.Clients.FindParticipant(t.Context(), departmentUSCC)
+	mustOf(t)(err)
+	return owner.ID
 }
 
 // peopleClient registers a client with the scope people:write.

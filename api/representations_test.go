@@ -3,9 +3,7 @@ package api
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/signing/journal"
 )
@@ -19,14 +17,16 @@ func TestRepresentations(t *testing.T) {
 	x := newRegistry(t, serviceConfig{})
 	account := x.take(t, "portal", "p-1", "张三", portalPerson)
 	x.take(t, "clinic", "c-1", "李四", clinicPerson)
-	child := object{"name": "小明", "code": object{"type": party.OtherPerson, "value": "Y990000001"}}
-	entry := func(name, number string, more ...string) object {
+	const childCode = "990101202001010021"
+	x.take(t, "portal", "p-2", "小明", childCode)
+	child := object{"name": "小明", "code": object{"type": "111", "value": childCode}}
+	entry := func(name, number string, more ...any) object {
 		body := object{
 			"kind": "guardian", "principal": child, "representative": object{"name": name, "code": object{"type": "111", "value": number}},
-			"born": party.DateOf(time.Now()), "acts": []string{"apply", "view"}, "evidence": "样例监护证明 2026-17",
+			"acts": []string{"apply", "view"}, "evidence": "样例监护证明 2026-17",
 		}
 		for i := 0; i+1 < len(more); i += 2 {
-			body[more[i]] = more[i+1]
+			body[more[i].(string)] = more[i+1]
 		}
 		return body
 	}
@@ -37,15 +37,27 @@ func TestRepresentations(t *testing.T) {
 	_, err := x.people.Change(t.Context(), account, func(a *identity.Account) error { a.Proofing.Level = 2; return nil })
 	mustOf(t)(err)
 	x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "evidence", " ")).want(t, 422, "representation_malformed")
-	x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "kind", "agent")).want(t, 422, "representation_malformed")
-	x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "born", "1999-01-01")).want(t, 422, "representation_of_age")
+	x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "born", "1999-01-01")).want(t, 422, "representation_malformed")
+	for _, kind := range []string{"legal_representative", "administrator", "agent"} {
+		x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "kind", kind)).want(t, 403, "representation_may_not")
+	}
+	// Of who isn't theirs it is told the same as of nobody.
+	told := x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "kind", "entrusted", "principal", object{"name": "王五", "code": object{"type": "111", "value": nobodyAtAll}})).want(t, 403, "representation_may_not")
+	for _, name := range []string{"李四", "王五"} {
+		of := object{"name": name, "code": object{"type": "111", "value": clinicPerson}}
+		if got := x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson, "kind", "entrusted", "principal", of)).want(t, 403, "representation_may_not"); got.member("detail") != told.member("detail") {
+			t.Errorf("of another's person it is told %s, and of nobody %s", got.body, told.body)
+		}
+	}
+	weak := x.peopleClient(t, x.owner(t), 1, "portal")
+	x.call(t, weak, "POST", representationsPath, entry("张三", portalPerson)).want(t, 403, "representation_may_not")
 	made := x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson)).want(t, 201, "")
 	x.call(t, x.portal, "POST", representationsPath, entry("张三", portalPerson)).want(t, 409, "representation_twice")
 	id := made.member("id")
 	if made.member("state") != "accepted" || made.member("evidence") != "样例监护证明 2026-17" {
 		t.Fatalf("entered %s", made.body)
 	}
-	find := object{"code": object{"type": party.OtherPerson, "value": "Y990000001"}}
+	find := object{"code": object{"type": "111", "value": childCode}}
 	if all := x.call(t, x.portal, "POST", representationsPath+"/find", find).want(t, 200, ""); strings.Count(all.body, `"id"`) != 1 || !strings.Contains(all.body, id) {
 		t.Errorf("found %s", all.body)
 	}

@@ -91,7 +91,7 @@ func (r *Registry) Represented(ctx context.Context, codes []party.Code) ([]actin
 // Head implements [acting.Registry].
 func (r *Registry) Head(ctx context.Context, codes []party.Code) (acting.Head, error) {
 	h, err := r.relations.Head(ctx, codes)
-	return acting.Head{Known: h.Known, Codes: h.Codes, Since: h.Since}, err
+	return acting.Head{Known: h.Known, Codes: h.Codes, Since: h.Since, Disputed: h.Disputed}, err
 }
 
 // Spouse implements [acting.Registry].

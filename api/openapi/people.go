@@ -85,6 +85,8 @@ var peopleReasons = []Reason{
 		Meaning: "There is such a representation already: find it."},
 	{Status: http.StatusConflict, Reason: "representation_too_many", of: ofOperation("enter-representation"),
 		Meaning: "Who is represented has too many representations: end those that aren't needed."},
+	{Status: http.StatusForbidden, Reason: "representation_may_not", of: ofOperation("enter-representation"),
+		Meaning: "Your client may not enter it: it needs level 2, and enters guardians and who was entrusted alone, both with accounts of your sources, by the name and number that they have there."},
 	{Status: http.StatusConflict, Reason: "representation_may_not", of: ofOperation("end-representation"),
 		Meaning: "A license proves it: it ends with the license."},
 	{Status: http.StatusTooManyRequests, Reason: "people_limited", of: ofPeople,

@@ -70,6 +70,8 @@ type Head struct {
 	Known bool         // a license names, or once named, a representative by a code
 	Codes []party.Code // of the present one; empty: nobody's
 	Since time.Time    // since when that is so
+	// Disputed says that licenses in force contradict each other, one of which names a representative by a code.
+	Disputed bool
 }
 
 // looking answers one question.

@@ -66,6 +66,7 @@ func (f *found) fact(name string, codes ...party.Code) Fact {
 type agreement struct {
 	inForce         []*found
 	representatives []party.Code // sorted; empty: they prove nothing
+	disputed        bool         // they contradict each other, and one of them names somebody by a code
 }
 
 // agreed reads all believed licenses in force of an organization or a child. They must all name the same people by
@@ -92,6 +93,7 @@ func (g *looking) agreed(ctx context.Context, kind Kind, codes []party.Code) (ag
 			return a, nil // a clerk can see it
 		}
 		if !s.ok || !slices.Equal(s.representatives, first.representatives) {
+			a.disputed = slices.ContainsFunc(a.inForce, func(f *found) bool { return f.read().ok })
 			names := ids(a.inForce)
 			g.r.say(ctx, strings.Join(names, " "), "licenses in force name different people, so they prove nothing", "kind", kind, "licenses", names)
 			return a, nil
@@ -157,7 +159,9 @@ func (r *Service) Head(ctx context.Context, codes []party.Code) (Head, error) {
 		}
 		return h, nil
 	}
-	return g.nobody(ctx, codes)
+	h, err := g.nobody(ctx, codes)
+	h.Disputed = a.disputed
+	return h, err
 }
 
 // nobody returns since when no license names the representative of an organization, and whether one ever did.

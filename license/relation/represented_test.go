@@ -65,13 +65,15 @@ func TestLegalRepresentative(t *testing.T) {
 		want    []string
 		head    string // whose it is; empty: nobody's
 		known   bool
+
+		disputed bool
 	}{
-		{"one license", func(t *testing.T, w *world) { issue(t, w, "1", citizen) }, mine, citizen, true},
-		{"original and duplicate", func(t *testing.T, w *world) { issue(t, w, "1", citizen); issue(t, w, "1", citizen) }, mine, citizen, true},
-		{"two that contradict each other", func(t *testing.T, w *world) { issue(t, w, "1", citizen); issue(t, w, "2", other) }, nil, "", true},
-		{"an older one that ended", func(t *testing.T, w *world) { end(t, w, issue(t, w, "1", other).ID); issue(t, w, "2", citizen) }, mine, citizen, true},
-		{"suspended", func(t *testing.T, w *world) { w.Suspend(t, issue(t, w, "1", citizen).ID) }, nil, "", true},
-		{"ended", func(t *testing.T, w *world) { end(t, w, issue(t, w, "1", citizen).ID) }, nil, "", true},
+		{"one license", func(t *testing.T, w *world) { issue(t, w, "1", citizen) }, mine, citizen, true, false},
+		{"original and duplicate", func(t *testing.T, w *world) { issue(t, w, "1", citizen); issue(t, w, "1", citizen) }, mine, citizen, true, false},
+		{"two that contradict each other", func(t *testing.T, w *world) { issue(t, w, "1", citizen); issue(t, w, "2", other) }, nil, "", true, true},
+		{"an older one that ended", func(t *testing.T, w *world) { end(t, w, issue(t, w, "1", other).ID); issue(t, w, "2", citizen) }, mine, citizen, true, false},
+		{"suspended", func(t *testing.T, w *world) { w.Suspend(t, issue(t, w, "1", citizen).ID) }, nil, "", true, false},
+		{"ended", func(t *testing.T, w *world) { end(t, w, issue(t, w, "1", citizen).ID) }, nil, "", true, false},
 		{"a name alone", func(t *testing.T, w *world) {
 			_, err := w.Registry.Issue(t.Context(), issuer, registry.IssueRequest{
 				TypeCode: firm, Number: "1", Holders: []credential.Holder{holder("holder", company)}, ValidFrom: party.DateOf(time.Now()),
@@ -80,25 +82,25 @@ func TestLegalRepresentative(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, nil, "", false},
+		}, nil, "", false, false},
 		{"a name alone beside one with a code", func(t *testing.T, w *world) {
 			issue(t, w, "1", citizen)
 			w.IssueRelated(t, firm, "2", "", holder("holder", company))
-		}, nil, "", true},
+		}, nil, "", true, true},
 		{"another role", func(t *testing.T, w *world) {
 			w.IssueRelated(t, firm, "1", "", holder("holder", company), holder("representative", other), holder("agent", citizen))
-		}, nil, other, true},
+		}, nil, other, true, false},
 		{"two representatives", func(t *testing.T, w *world) {
 			w.IssueRelated(t, firm, "1", "", holder("holder", company), holder("representative", citizen), holder("representative", other))
-		}, nil, "", false},
+		}, nil, "", false, false},
 		{"two companies", func(t *testing.T, w *world) {
 			w.IssueRelated(t, firm, "1", "", holder("holder", company), holder("holder", company2), holder("representative", citizen))
-		}, nil, "", false},
+		}, nil, "", false, false},
 		{"a type that isn't believed", func(t *testing.T, w *world) {
 			code := credential.TypeCode("11100000000013338W045")
 			w.Publish(t, code, licensetest.RelatedTypes()[firm])
 			w.IssueRelated(t, code, "1", "", holder("holder", company), holder("representative", citizen))
-		}, nil, "", false},
+		}, nil, "", false, false},
 		{"not valid yet", func(t *testing.T, w *world) {
 			_, err := w.Registry.Issue(t.Context(), issuer, registry.IssueRequest{
 				TypeCode: firm, Number: "1", Holders: []credential.Holder{holder("holder", company), holder("representative", citizen)},
@@ -107,13 +109,13 @@ func TestLegalRepresentative(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		}, nil, "", true},
+		}, nil, "", true, false},
 		{"replaced by another person", func(t *testing.T, w *world) {
 			replace(t, w, issue(t, w, "1", citizen).ID, "1", 1, holder("holder", company), holder("representative", other))
-		}, nil, other, true},
+		}, nil, other, true, false},
 		{"replaced by a name alone", func(t *testing.T, w *world) {
 			replace(t, w, issue(t, w, "1", citizen).ID, "1", 1, holder("holder", company))
-		}, nil, "", true},
+		}, nil, "", true, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,8 +129,8 @@ func TestLegalRepresentative(t *testing.T) {
 			if len(h.Codes) > 0 {
 				got = h.Codes[0].Value
 			}
-			if err != nil || got != test.head || h.Known != test.known || h.Since.IsZero() == h.Known {
-				t.Errorf("head %+v, %v, want %q, known %v", h, err, test.head, test.known)
+			if err != nil || got != test.head || h.Known != test.known || h.Since.IsZero() == h.Known || h.Disputed != test.disputed {
+				t.Errorf("head %+v, %v, want %q, known %v, disputed %v", h, err, test.head, test.known, test.disputed)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/request"
+	"yizheng.internal/oidc/token"
 )
 
 // Question is an authorization request of a client, as far as it matters for consent.
@@ -55,9 +56,9 @@ func (q *Question) Remembers() bool {
 }
 
 // Offline reports whether a request gets offline access: it asks for it, the client is
-// registered for it, and the person agrees now or agreed before (OpenID Connect Core
+// registered for it, and the person agrees now or agreed before, acting as they do now (OpenID Connect Core
 // section 11); a login that a phone lent gets none. Otherwise the request is treated as if it didn't ask for it.
-func (p *Service) Offline(ctx context.Context, q *Question, relayed bool, party string) (bool, error) {
+func (p *Service) Offline(ctx context.Context, q *Question, relayed bool, party string, as *token.Behalf) (bool, error) {
 	r, c := q.Request, q.Standing.Client
 	if relayed || !r.Has(oidc.ScopeOffline) || !c.Has(oidc.GrantRefresh) || !slices.Contains(c.Scopes, oidc.ScopeOffline) {
 		return false, nil
@@ -65,5 +66,5 @@ func (p *Service) Offline(ctx context.Context, q *Question, relayed bool, party 
 	if r.Wants(request.PromptConsent) {
 		return true, nil
 	}
-	return p.c.Families.HasOffline(ctx, c.ID, party)
+	return p.c.Families.HasOffline(ctx, c.ID, party, as)
 }

@@ -457,7 +457,8 @@ func (p *Service) answerDenied(a *asking, e *oidc.Error) oidc.Step {
 
 // grantCode answers a request with an authorization code.
 func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
-	offline, err := p.c.Consents.Offline(ctx, a.asks(), a.login.Relayed(), a.login.About.Party)
+	behalf := token.BehalfOf(a.behalf.Acting)
+	offline, err := p.c.Consents.Offline(ctx, a.asks(), a.login.Relayed(), a.login.About.Party, behalf)
 	if err != nil {
 		return oidc.Step{}, err
 	}
@@ -467,7 +468,7 @@ func (p *Service) grantCode(ctx context.Context, a *asking) (oidc.Step, error) {
 		Session: a.login.ID, Offline: offline, Ends: a.login.Expires,
 		About: token.About{
 			Account: a.login.About.Account, Party: a.login.About.Party, SID: a.login.SID(a.Client.ID), AuthTime: a.login.About.AuthTime.Unix(), Since: a.login.About.SinceUnix(),
-			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant, Behalf: token.BehalfOf(a.behalf.Acting),
+			Factors: a.login.About.Factors, Assurance: a.login.Assurance(), Scopes: a.scopes(), Grant: a.grant, Behalf: behalf,
 		},
 	}
 	if offline {

@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/token"
 )
 
@@ -203,6 +204,11 @@ func TestOfflineAccessIsBound(t *testing.T) {
 		b.session(t, w.zhang, 1)
 		li.session(t, w.li, 1)
 		tokens := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
+		for as, want := range map[*token.Behalf]bool{nil: true, {Representation: "r", Kind: acting.Agent, Principal: "p"}: false} {
+			if offline, err := w.HasOffline(t.Context(), w.bureau.ID, w.zhang.Party, as); err != nil || offline != want {
+				t.Errorf("who acts as %+v has offline access: %t, %v", as, offline, err)
+			}
+		}
 		keys, err := w.config.Vault.Lookups(t.Context(), oidc.DomainParty, w.li.Party)
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +227,7 @@ func TestOfflineAccessIsBound(t *testing.T) {
 		if err := w.EndClientAccess(t.Context(), s, w.bureau.ID, "r"); !errors.Is(err, oidc.ErrNotFound) {
 			t.Errorf("ended by another person: %v", err)
 		}
-		if offline, err := w.HasOffline(t.Context(), w.bureau.ID, w.li.Party); err != nil || offline {
+		if offline, err := w.HasOffline(t.Context(), w.bureau.ID, w.li.Party, nil); err != nil || offline {
 			t.Errorf("another person has offline access: %t, %v", offline, err)
 		}
 		w.refreshed(t, w.bureau, tokens.Refresh)

@@ -27,6 +27,11 @@ func BehalfOf(a *acting.Acting) *Behalf {
 	return &Behalf{Representation: a.ID, Kind: a.Kind, Principal: a.Principal.ID}
 }
 
+// same reports whether somebody acts by the same representation, or both times for themself.
+func (b *Behalf) same(other *Behalf) bool {
+	return b == nil && other == nil || b != nil && other != nil && *b == *other
+}
+
 // Representations says whether a representation still holds. [acting.Service] implements it.
 type Representations interface {
 	// Live checks whether the person with a party id may still use a representation for anything.

@@ -312,10 +312,10 @@ func (p *Families) EndWith(ctx context.Context, party, session, reason string) e
 	return nil
 }
 
-// HasOffline reports whether a client has live offline access from a person.
-func (p *Families) HasOffline(ctx context.Context, client, party string) (bool, error) {
+// HasOffline reports whether a client has live offline access from a person who acts as they do now.
+func (p *Families) HasOffline(ctx context.Context, client, party string, as *Behalf) (bool, error) {
 	list, err := p.Offline(ctx, party)
-	return slices.ContainsFunc(list, func(f *Family) bool { return f.Client == client }), err
+	return slices.ContainsFunc(list, func(f *Family) bool { return f.Client == client && f.body.About.Behalf.same(as) }), err
 }
 
 // Offline returns a person's live families that outlive their session.

@@ -150,7 +150,12 @@ func (p *Portal) private(n needs, section string, h func(v *pages.Visit, who oid
 		if err == nil && n.metBy(who) {
 			v.Frame.User, v.Frame.Section = who.Party.Name, section
 			if err := p.represented(v, &who); err != nil {
-				return err
+				// What a person looks after themself isn't locked by it, but nothing is given in another name than they think.
+				if section != "security" && section != "representations" || v.R.Method == http.MethodPost && v.R.URL.Path == appointPath {
+					return err
+				}
+				who.Acting = nil
+				unknown(v, err)
 			}
 			return h(v, who)
 		}

@@ -75,6 +75,12 @@ func (p *Portal) represented(v *pages.Visit, who *oidc.Session) error {
 	return nil
 }
 
+// unknown has the page say that it couldn't be found out for whom somebody acts, or may.
+func unknown(v *pages.Visit, err error) {
+	v.Frame.Notice = "acting_unknown"
+	v.Warn("for whom somebody acts on pages of ours can't be found out", err)
+}
+
 // me is who is logged in, as package acting knows them.
 func me(v *pages.Visit, who oidc.Session) acting.Me {
 	return acting.Me{Account: who.Account, Party: who.Party, Assurance: int(who.Assurance), RequestID: v.Browser.RequestID}
@@ -89,7 +95,7 @@ func (r representing) show(v *pages.Visit, who oidc.Session, status int, wrong s
 	ctx, m := v.R.Context(), me(v, who)
 	choices, err := r.p.c.Acting.Choices(ctx, m, acting.Wanted{Act: acting.View})
 	if err != nil {
-		return err
+		unknown(v, err)
 	}
 	mine, err := r.p.c.Acting.Mine(ctx, m)
 	if err != nil {

@@ -22,8 +22,8 @@ const RepresentationTag = "Representations"
 func (x *People) representationEndpoints() []call.Endpoint {
 	return []call.Endpoint{
 		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/representations", ID: "enter-representation", Tag: RepresentationTag, Summary: "Enter who may act for whom",
-			Text: "For what a clerk of yours has checked, such as a guardian's papers. It is in force at once. The representative is a person of your sources, proofed to level 2 or more; " +
-				"who is represented is made by name and code if they aren't known. What licenses of the registry prove needs no entry.",
+			Text: "For what a clerk of yours has checked, such as a guardian's papers. It is in force at once. The representative and who is represented are people with accounts of your sources, the former proofed to level 2 or more, " +
+				"and so is the level that your client may give. Who acts for an organization, an operator enters. What licenses of the registry prove needs no entry.",
 			Scope: oidc.ScopePeopleWrite, Action: journal.ActionRepresentationEnter, Created: true,
 			In: reflect.TypeFor[NewRepresentation](), Most: call.SmallBody, Out: reflect.TypeFor[Representation]()}, Serve: x.enterRepresentation},
 		{Endpoint: openapi.Endpoint{Method: "POST", Path: "/v1/admin/representations/find", ID: "find-representations", Tag: RepresentationTag, Summary: "Find the representations of a party by a code",
@@ -102,12 +102,14 @@ func representationOf(r acting.Representation) Representation {
 // clerk returns who asks; see caller.
 func (x *People) clerk(c *call.Call) (acting.Clerk, error) {
 	by, err := x.caller(c)
-	return acting.Clerk{ID: by.Actor, RequestID: by.RequestID, System: true, Sources: by.Sources}, err
+	return acting.Clerk{ID: by.Actor, RequestID: by.RequestID, System: true, Sources: by.Sources, Level: by.Level}, err
 }
 
 // refusedEntry is what is told of a representation that isn't entered.
 func refusedEntry(err error) error {
 	switch reasonOf(err) {
+	case acting.ReasonMayNot:
+		return problem.Refuse(http.StatusForbidden, "representation_may_not", "A client of level 2 or more enters guardians and who was entrusted, for people with an account of its own sources alone, by the name and number that they have there.")
 	case acting.ReasonOfAge:
 		return problem.Refuse(http.StatusUnprocessableEntity, "representation_of_age", "The child is of age.")
 	case acting.ReasonUnproved:

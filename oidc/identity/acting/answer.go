@@ -131,7 +131,7 @@ func (s *appointing) Confirm(ctx context.Context, me Me, acting *Acting, id stri
 		if r.Principal.ID != u.Principal.ID || r.Kind != Administrator && r.Kind != Agent {
 			return representation.Unknown()
 		}
-		if err := accepted(r, n); err != nil {
+		if err := r.InForce(n.at); err != nil {
 			return err
 		}
 		if r.Proof.Head == mine || slices.Contains(r.Proof.Confirmed, mine) {

@@ -22,6 +22,9 @@ func isRefusal(err error) bool {
 	return ok
 }
 
+// errRegistry says that the registry couldn't be asked something.
+var errRegistry = errors.New("asking the registry")
+
 // meet reports whether two lists have a code in common.
 func meet(a, b []party.Code) bool {
 	return slices.ContainsFunc(a, func(c party.Code) bool { return slices.Contains(b, c) })
@@ -65,7 +68,8 @@ func (s *rules) me(ctx context.Context, me *Me) (*now, error) {
 	return n, nil
 }
 
-// proved returns what licenses prove of somebody. It asks the registry once a look.
+// proved returns what licenses prove of somebody, except that others may contradict: see heading. It asks the registry
+// once a look.
 func (s *rules) proved(ctx context.Context, n *now) ([]Fact, error) {
 	codes := representation.Held(&n.who.Party, n.today)
 	if n.asked || s.c.Registry == nil || len(codes) == 0 {
@@ -73,46 +77,53 @@ func (s *rules) proved(ctx context.Context, n *now) ([]Fact, error) {
 	}
 	facts, err := s.c.Registry.Represented(ctx, codes)
 	if err != nil {
-		return nil, fmt.Errorf("asking the registry whom somebody represents: %w", err)
+		return nil, fmt.Errorf("%w whom somebody represents: %w", errRegistry, err)
 	}
 	n.asked = true
 	for _, f := range facts {
 		switch {
 		case f.License == "" || len(f.Codes) == 0:
-		case f.Kind == LegalRepresentative && f.Of == identity.Organization:
-			// A license may be in force that another one came after: the registry says who it is now.
-			head, err := s.c.Registry.Head(ctx, f.Codes)
-			if err != nil {
-				return nil, fmt.Errorf("asking the registry who represents an organization: %w", err)
-			}
-			if head.Known && meet(head.Codes, codes) {
-				n.facts = append(n.facts, f)
-			}
-		case f.Kind == Guardian && f.Of == identity.Person && !meet(f.Codes, codes):
+		case f.Kind == LegalRepresentative && f.Of == identity.Organization, f.Kind == Guardian && f.Of == identity.Person && !meet(f.Codes, codes):
 			n.facts = append(n.facts, f)
 		}
 	}
 	return n.facts, nil
 }
 
-// birth returns a child's date of birth: as it was stored, or as the license or one of the codes has it. Zero: it
-// isn't known.
-func birth(stored string, f *Fact, codes []party.Code) party.Date {
-	if d, err := party.ParseDate(stored); err == nil {
-		return d
+// heading refuses a fact of a legal representative who isn't that now: a license may be in force that another one came
+// after.
+func (s *rules) heading(ctx context.Context, n *now, f *Fact) error {
+	if f.Kind != LegalRepresentative {
+		return nil
 	}
-	if f != nil && !f.Born.IsZero() {
-		return f.Born
+	head, err := s.c.Registry.Head(ctx, f.Codes)
+	if err != nil {
+		return fmt.Errorf("%w who represents an organization: %w", errRegistry, err)
 	}
+	if !head.Known || !meet(head.Codes, representation.Held(&n.who.Party, n.today)) {
+		return refused(ReasonUnproved, "the registry names another legal representative")
+	}
+	return nil
+}
+
+// birth returns a child's date of birth, the earliest of what was stored and what the license and the codes have.
+// Zero: it isn't known.
+func birth(stored string, f *Fact, codes []party.Code) (born party.Date) {
+	said, _ := party.ParseDate(stored)
+	all := []party.Date{said}
 	if f != nil {
-		codes = slices.Concat(f.Codes, codes)
+		all, codes = append(all, f.Born), slices.Concat(f.Codes, codes)
 	}
 	for _, c := range codes {
-		if d, ok := c.BirthDate(); ok {
-			return d
+		d, _ := c.BirthDate()
+		all = append(all, d)
+	}
+	for _, d := range all {
+		if !d.IsZero() && (born.IsZero() || d.Before(born)) {
+			born = d
 		}
 	}
-	return party.Date{}
+	return born
 }
 
 // reached reports whether somebody has reached an age in years on a day. Who was born on 29 February reaches it on
@@ -158,7 +169,7 @@ type use struct {
 // usable returns a representation as long as its representative may use it for what is wanted; see
 // [Service.Check].
 func (s *rules) usable(ctx context.Context, n *now, r Representation, w Wanted) (use, error) {
-	if err := open(&r, n, w); err != nil {
+	if err := r.Goes(n.at, n.today, w); err != nil {
 		return use{}, err
 	}
 	p, err := s.c.People.Party(ctx, r.Principal.ID)
@@ -204,33 +215,6 @@ func (s *rules) usable(ctx context.Context, n *now, r Representation, w Wanted) 
 	return use{}, representation.Unknown()
 }
 
-// open checks state, dates and bounds.
-func open(r *Representation, n *now, w Wanted) error {
-	if err := accepted(r, n); err != nil {
-		return err
-	}
-	switch {
-	case r.From.After(n.today):
-		return refused(ReasonNotYet, "the first day of the representation is yet to come")
-	case w.Act != "" && !r.Allow(w, n.today):
-		return refused(ReasonBounds, "the representation doesn't go so far")
-	}
-	return nil
-}
-
-// accepted returns an error unless a representation was accepted and is neither ended nor over.
-func accepted(r *Representation, n *now) error {
-	switch {
-	case r.State == Ended:
-		return refused(ReasonEnded, "the representation has ended")
-	case r.Over(n.at):
-		return refused(ReasonExpired, "the last day of the representation is over, or that to accept it")
-	case r.State != Accepted:
-		return refused(ReasonNotYet, "the representation hasn't been accepted")
-	}
-	return nil
-}
-
 // proves finds the license that proves a representation today, whichever proved it at first.
 func (s *rules) proves(ctx context.Context, n *now, u *use) error {
 	facts, err := s.proved(ctx, n)
@@ -240,6 +224,11 @@ func (s *rules) proves(ctx context.Context, n *now, u *use) error {
 	codes := representation.Held(&u.Principal, n.today)
 	for i, f := range facts {
 		if f.Kind == u.Kind && f.Of == u.Principal.Kind && meet(f.Codes, codes) {
+			if err := s.heading(ctx, n, &f); isRefusal(err) {
+				continue
+			} else if err != nil {
+				return err
+			}
 			u.fact = &facts[i]
 			u.Proof.License, u.Proof.Version, u.Proof.Type, u.Proof.AsOf = f.License, f.Version, f.Type, n.at.UTC()
 			return nil
@@ -293,6 +282,9 @@ func (s *rules) Live(ctx context.Context, id, party string) error {
 func (s *rules) usableBy(ctx context.Context, r Representation) (use, error) {
 	who, err := s.roster.SomeoneOf(ctx, r.Representative.ID)
 	n, err := s.look(ctx, who, err)
+	if err == nil && who.Account.Proofing.Level < representation.Least {
+		err = refused(ReasonAssurance, "who acts for others needs a proofing of level 2")
+	}
 	if err != nil {
 		return use{}, err
 	}

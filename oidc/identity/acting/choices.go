@@ -64,7 +64,7 @@ func (s *choosing) options(ctx context.Context, n *now, w Wanted) ([]option, err
 			continue // it is among the others, if it is so still
 		}
 		u, err := s.usable(ctx, n, r, w)
-		if isRefusal(err) {
+		if s.leftOut(ctx, err) {
 			continue
 		}
 		if err != nil {
@@ -91,6 +91,16 @@ func (s *choosing) options(ctx context.Context, n *now, w Wanted) ([]option, err
 	return best, nil
 }
 
+// leftOut reports whether somebody isn't among the choices: they may not be acted for, or the registry can't be asked
+// about them, which leaves the others.
+func (s *choosing) leftOut(ctx context.Context, err error) bool {
+	if !errors.Is(err, errRegistry) || ctx.Err() != nil {
+		return isRefusal(err)
+	}
+	s.c.Log.WarnContext(ctx, "somebody is left out of those for whom a person may act", "error", err)
+	return true
+}
+
 // same reports whether two are one party.
 func same(p, other *Party) bool {
 	return p.ID != "" && p.ID == other.ID || p.Code == other.Code
@@ -105,6 +115,9 @@ func (s *choosing) provedOptions(ctx context.Context, n *now, w Wanted) (all []o
 	for i := range facts {
 		f := &facts[i]
 		p, err := s.partyOf(ctx, n, f)
+		if err == nil {
+			err = s.heading(ctx, n, f)
+		}
 		if err == nil && f.Kind == Guardian {
 			_, err = guarded(birth("", f, p.AllCodes()), n.today)
 			if err == nil && p.ID != "" {
@@ -115,7 +128,7 @@ func (s *choosing) provedOptions(ctx context.Context, n *now, w Wanted) (all []o
 		if err == nil && w.Act != "" && !o.Bounds.Allow(w, n.today) {
 			continue
 		}
-		if isRefusal(err) {
+		if s.leftOut(ctx, err) {
 			continue
 		}
 		if err == nil {

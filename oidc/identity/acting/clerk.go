@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"yizheng.internal/license/party"
 	"yizheng.internal/oidc/identity"
@@ -15,32 +13,23 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// maxEvidence is how long evidence may be, in characters.
-const maxEvidence = 200
-
-// evidence checks what a clerk says.
-func evidence(text string) (string, error) {
-	text = strings.TrimSpace(text)
-	if text == "" || utf8.RuneCountInString(text) > maxEvidence || !utf8.ValidString(text) || !party.Visible(text) {
-		return "", refused(ReasonMalformed, "say on what it rests, in 1 to 200 visible characters")
-	}
-	return text, nil
-}
-
 // Enter stores a representation that rests on evidence which a clerk checked, as accepted. The
 // representative has an account; the principal is made with the given name and code if it isn't known. *identity.Error:
-// representation_malformed, _unknown (there is no such representative), _assurance (they aren't proofed well enough), _unproved (the registry
+// representation_malformed, _may_not (that clerk enters none such), _unknown (there is no such representative), _assurance (they aren't proofed well enough), _unproved (the registry
 // names another legal representative), _of_age, _twice, _too_many.
 func (s *desk) Enter(ctx context.Context, clerk Clerk, c Checked) (Representation, error) {
 	at := time.Now()
 	n := &now{at: at, today: party.DateOf(at)}
 	r := Representation{Kind: c.Kind, State: Accepted, Proof: Proof{AsOf: at.UTC(), Clerk: clerk.ID}}
 	var err error
-	if r.Proof.Evidence, err = evidence(c.Evidence); err != nil {
+	if r.Proof.Evidence, err = representation.Evidence(c.Evidence); err != nil {
 		return Representation{}, err
 	}
 	if clerk.ID == "" || rank(c.Kind) < 0 {
 		return Representation{}, refused(ReasonMalformed, "a clerk enters one of the kinds")
+	}
+	if clerk.System && (c.Kind.OfOrganization() || clerk.Level < representation.Least) {
+		return Representation{}, refused(ReasonMayNot, "a client enters guardians and who was entrusted alone, and needs level 2")
 	}
 	if r.Bounds, err = c.Bounds.Checked(n.today); err != nil {
 		return Representation{}, err
@@ -49,17 +38,22 @@ func (s *desk) Enter(ctx context.Context, clerk Clerk, c Checked) (Representatio
 		return Representation{}, err
 	}
 	by := clerk.actor()
-	p, err := s.entered(ctx, by, n, &c)
+	p, known, err := s.entered(ctx, n, &clerk, &c)
 	if err != nil {
 		return Representation{}, err
 	}
-	r.Principal = Party{ID: p.ID, Kind: p.Kind, Name: p.Name, Code: c.Principal.Code}
 	if p.ID == r.Representative.ID {
 		return Representation{}, refused(ReasonMalformed, "nobody represents themself")
 	}
 	if err := s.fits(ctx, n, &p, &r, c.Born); err != nil {
 		return Representation{}, err
 	}
+	if p.Revision == 0 { // what is refused leaves nothing behind
+		if p, err = s.newParty(ctx, by, p, known); err != nil {
+			return Representation{}, err
+		}
+	}
+	r.Principal = Party{ID: p.ID, Kind: p.Kind, Name: p.Name, Code: c.Principal.Code}
 	err = s.store(ctx, by, n, &r, news{Action: journal.ActionRepresentationEnter, Told: journal.ActionRepresentationBegun})
 	return r, err
 }
@@ -85,8 +79,9 @@ func (s *desk) named(ctx context.Context, n *now, clerk *Clerk, of Party) (Party
 	return Party{ID: who.Party.ID, Kind: identity.Person, Name: who.Party.Name, Code: of.Code}, nil
 }
 
-// entered returns the principal whom a clerk names, and makes it if it isn't known.
-func (s *desk) entered(ctx context.Context, by actor, n *now, c *Checked) (identity.Party, error) {
+// entered returns the principal whom a clerk names, of revision 0 if it isn't known and is to be stored, and what finds
+// it again. A client names people of its sources alone; of all others it is told the same.
+func (s *desk) entered(ctx context.Context, n *now, clerk *Clerk, c *Checked) (p identity.Party, known func() (identity.Party, error), err error) {
 	name, err := party.ParseName(c.Principal.Name)
 	if err == nil {
 		c.Principal.Code, err = party.ParseCode(c.Principal.Code.Type, c.Principal.Code.Value)
@@ -96,20 +91,29 @@ func (s *desk) entered(ctx context.Context, by actor, n *now, c *Checked) (ident
 		kind = identity.Organization
 	}
 	if err != nil || string(c.Principal.Code.Type.Class()) != string(kind) {
-		return identity.Party{}, &identity.Error{Reason: ReasonMalformed, Detail: "a principal is named by a name and a code, an organization's or a person's as the kind wants it", Err: err}
+		return p, nil, &identity.Error{Reason: ReasonMalformed, Detail: "a principal is named by a name and a code, an organization's or a person's as the kind wants it", Err: err}
 	}
-	known := func() (identity.Party, error) {
+	known = func() (identity.Party, error) {
 		p, err := s.roster.FindParty(ctx, c.Principal.Code)
 		if err == nil && (p.Kind != kind || !slices.Contains(representation.Held(&p, n.today), c.Principal.Code) || !p.Named(name)) {
 			err = refused(ReasonMalformed, "the principal is known by another name, or holds that code no longer: check both")
 		}
 		return p, err
 	}
-	p, err := known()
-	if !errors.Is(err, identity.ErrNotFound) {
-		return p, err
+	p, err = known()
+	if clerk.System && (err == nil || isRefusal(err) || errors.Is(err, identity.ErrNotFound)) {
+		who, found := s.roster.FindSomeone(ctx, c.Principal.Code)
+		if found != nil && !errors.Is(found, identity.ErrNotFound) {
+			return p, nil, found
+		}
+		if err != nil || found != nil || !clerk.minds(&who.Account) {
+			return p, nil, refused(ReasonMayNot, "a client enters who acts for people of its sources alone, under their name and a number that they hold")
+		}
 	}
-	return s.newParty(ctx, by, identity.Party{Kind: kind, Name: name, Codes: codesOf("clerk "+by.ID, c.Principal.Code)}, known)
+	if errors.Is(err, identity.ErrNotFound) {
+		p, err = identity.Party{ID: identity.NewID(), Kind: kind, Name: name, Codes: codesOf("clerk "+clerk.ID, c.Principal.Code)}, nil
+	}
+	return p, known, err
 }
 
 // fits checks what only some kinds have, and fills it in.
@@ -117,8 +121,8 @@ func (s *desk) fits(ctx context.Context, n *now, p *identity.Party, r *Represent
 	switch r.Kind {
 	case LegalRepresentative, Administrator, Agent:
 		h, err := s.heads(ctx, n, p)
-		if err == nil && r.Kind == LegalRepresentative && len(h.codes) > 0 {
-			err = refused(ReasonUnproved, "a license of the registry names the legal representative by a code: what it says goes")
+		if err == nil && r.Kind == LegalRepresentative && (h.disputed || len(h.codes) > 0) {
+			err = refused(ReasonUnproved, "licenses of the registry name the legal representative by a code: what they say goes, also if they contradict each other")
 		}
 		return err
 	case Guardian:
@@ -143,7 +147,7 @@ func (s *desk) fits(ctx context.Context, n *now, p *identity.Party, r *Represent
 // EndByClerk ends a representation; why is for the record. What a license proves isn't ended by it: whoever
 // keeps the license does that. Ending what has ended changes nothing. *identity.Error: representation_unknown, _may_not, _malformed.
 func (s *desk) EndByClerk(ctx context.Context, clerk Clerk, id, why string) (Representation, error) {
-	why, err := evidence(why)
+	why, err := representation.Evidence(why)
 	if err != nil {
 		return Representation{}, err
 	}

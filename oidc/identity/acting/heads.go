@@ -14,11 +14,12 @@ import (
 
 // heads are who represents an organization by law now.
 type heads struct {
-	known   bool             // the registry knows who does, or that nobody does any longer
-	codes   []party.Code     // by the registry
-	evident []Representation // by evidence that a clerk checked, as long as the registry names nobody
-	former  []Representation // by such evidence, once
-	since   time.Time        // since when the registry has it so
+	known    bool             // the registry knows who does, or that nobody does any longer
+	disputed bool             // its licenses contradict each other
+	codes    []party.Code     // by the registry
+	evident  []Representation // by evidence that a clerk checked, as long as the registry names nobody and isn't of two minds
+	former   []Representation // by such evidence, once
+	since    time.Time        // since when the registry has it so
 }
 
 // heads asks registry and store. What the registry's licenses say of codes goes before what a clerk found in
@@ -28,9 +29,9 @@ func (s *rules) heads(ctx context.Context, n *now, org *identity.Party) (h heads
 	if s.c.Registry != nil && len(codes) > 0 {
 		head, err := s.c.Registry.Head(ctx, codes)
 		if err != nil {
-			return heads{}, fmt.Errorf("asking the registry who represents an organization: %w", err)
+			return heads{}, fmt.Errorf("%w who represents an organization: %w", errRegistry, err)
 		}
-		h.known, h.codes, h.since = head.Known, head.Codes, head.Since
+		h.known, h.codes, h.since, h.disputed = head.Known, head.Codes, head.Since, head.Disputed
 		if h.known && len(h.codes) > 0 {
 			return h, nil
 		}
@@ -40,7 +41,16 @@ func (s *rules) heads(ctx context.Context, n *now, org *identity.Party) (h heads
 		if r.Kind != LegalRepresentative || r.Proof.License != "" {
 			continue
 		}
-		if r.State == Accepted && !r.Over(n.at) && !r.From.After(n.today) && (!h.known || r.Created.After(h.since)) {
+		if r.State == Accepted {
+			who, err := s.roster.SomeoneOf(ctx, r.Representative.ID)
+			if err != nil && !errors.Is(err, identity.ErrNotFound) {
+				return heads{}, err
+			}
+			if err == nil && who.Account.Disabled { // closed accounts are, too
+				r.State, r.Updated = Ended, who.Account.Barred
+			}
+		}
+		if r.State == Accepted && !r.Over(n.at) && !r.From.After(n.today) && !h.disputed && (!h.known || r.Created.After(h.since)) {
 			h.evident = append(h.evident, r)
 		} else {
 			h.former = append(h.former, r)

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/identitytest"
 	"yizheng.internal/oidc/identity/notice"
+	"yizheng.internal/signing/journal"
 )
 
 func day(t *testing.T, text string) party.Date {
@@ -168,6 +169,14 @@ func TestSpouse(t *testing.T) {
 		relatives("who agreed to another item", 1, false)
 		_, err = w.End(t.Context(), zhao, nil, r.ID)
 		identitytest.IsReason(t, "ending", err, "")
+		a.Bounds = acting.Bounds{Acts: acting.Acts(), Types: []string{"marriage-certificate"}}
+		r, err = w.Propose(t.Context(), zhao, nil, a)
+		identitytest.IsReason(t, "proposing", err, "")
+		_, err = w.Answer(t.Context(), wang, r.ID, true)
+		identitytest.IsReason(t, "accepting", err, "")
+		relatives("who agreed to licenses of a type alone", 1, false)
+		_, err = w.End(t.Context(), zhao, nil, r.ID)
+		identitytest.IsReason(t, "ending", err, "")
 		r = w.appoints(zhao, nil, acting.Entrusted, wang)
 		relatives("who agreed", 1, true)
 		_, err = w.End(t.Context(), wang, nil, w.appoints(wang, nil, acting.Entrusted, zhao).ID) // the other way round isn't it
@@ -206,7 +215,14 @@ func TestClerk(t *testing.T) {
 		wrong = head
 		wrong.Evidence = " "
 		enter("no evidence", cli, wrong, acting.ReasonMalformed)
-		enter("another's system", acting.Clerk{ID: "client", System: true, Sources: []string{"qinghe"}}, head, acting.ReasonUnknown)
+		enter("another's system", acting.Clerk{ID: "client", System: true, Sources: []string{"qinghe"}, Level: 3}, head, acting.ReasonMayNot)
+		wrong = head
+		wrong.Kind, wrong.Principal = acting.Guardian, acting.Party{Name: "某某", Code: party.Code{Type: party.OtherPerson, Value: "Y1"}}
+		before := len(w.Parties)
+		enter("a child whose birth isn't known", cli, wrong, acting.ReasonUnproved)
+		if len(w.Parties) != before {
+			t.Error("a refused entry leaves a party behind")
+		}
 		r := enter("a head", cli, head, "")
 		enter("twice", cli, head, acting.ReasonTwice)
 		wrong = head
@@ -244,6 +260,63 @@ func TestClerk(t *testing.T) {
 			if r, err := w.EndByClerk(t.Context(), cli, agent.ID, "公司来函"); err != nil || r.State != acting.Ended || !strings.Contains(r.Why, "公司来函") {
 				t.Errorf("ended: %+v, %v", r, err)
 			}
+		}
+	})
+}
+
+// A department's system enters who acts for people of its own alone, if it proofs them well, and is told the same of
+// all others; those who are represented are told.
+func TestClientEnters(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		wang, zhao, sun := w.someone(wangCode), w.someone(zhaoCode), w.someone(sunCode)
+		child := w.someone(minorCode)
+		for account, source := range map[string]string{wang.Account: "qinghe", zhao.Account: "qinghe", child.Account: "qinghe", sun.Account: "clinic"} {
+			_, err := w.Change(t.Context(), account, func(a *identity.Account) error { a.Source = source; return nil })
+			identitytest.IsReason(t, "giving a source", err, "")
+		}
+		system := acting.Clerk{ID: "client", System: true, Sources: []string{"qinghe"}, Level: 2}
+		of := acting.Checked{
+			Kind: acting.Entrusted, Principal: acting.Party{Name: "赵敏", Code: zhaoCode}, Representative: acting.Party{Name: "王芳", Code: wangCode},
+			Bounds: acting.Bounds{Acts: acting.Acts()}, Evidence: "公证书 2026-17",
+		}
+		refused := func(what string, by acting.Clerk, change func(c *acting.Checked), reason acting.Reason) (detail string) {
+			t.Helper()
+			c := of
+			change(&c)
+			_, err := w.Enter(t.Context(), by, c)
+			identitytest.IsReason(t, what, err, string(reason))
+			if reason != "" {
+				detail = err.Error()
+			}
+			return detail
+		}
+		for _, k := range []acting.Kind{acting.LegalRepresentative, acting.Administrator, acting.Agent} {
+			refused(string(k), system, func(c *acting.Checked) { c.Kind, c.Principal = k, acting.Party{Name: shopName, Code: noodles} }, acting.ReasonMayNot)
+		}
+		weak := system
+		weak.Level = 1
+		refused("a client of level 1", weak, func(*acting.Checked) {}, acting.ReasonMayNot)
+		nobody := refused("nobody", system, func(c *acting.Checked) { c.Principal = acting.Party{Name: "李建国", Code: identitytest.LiCode} }, acting.ReasonMayNot)
+		for what, p := range map[string]acting.Party{
+			"another's person": {Name: "孙杰", Code: sunCode}, "another's person by another name": {Name: "孙某", Code: sunCode}, "one's own by another name": {Name: "赵某", Code: zhaoCode},
+		} {
+			if got := refused(what, system, func(c *acting.Checked) { c.Principal = p }, acting.ReasonMayNot); got != nobody {
+				t.Errorf("%s: %q, and of nobody %q", what, got, nobody)
+			}
+		}
+		refused("another's representative", system, func(c *acting.Checked) { c.Representative = acting.Party{Name: "孙杰", Code: sunCode} }, acting.ReasonUnknown)
+		refused("its own", system, func(*acting.Checked) {}, "")
+		refused("its own child", system, func(c *acting.Checked) {
+			c.Kind, c.Principal = acting.Guardian, acting.Party{Name: "小明", Code: minorCode}
+		}, "")
+		told := map[string]int{}
+		for _, e := range w.shelf.events {
+			if e.Action == journal.ActionRepresentationBegun {
+				told[e.Subject]++
+			}
+		}
+		if told[wang.Account] != 2 || told[zhao.Account] != 1 || told[child.Account] != 1 {
+			t.Errorf("told: %v", told)
 		}
 	})
 }

@@ -30,6 +30,8 @@ type Head struct {
 	// Since is when it became so: when the version that first named the present one was issued, or when the
 	// license was suspended or ended.
 	Since time.Time
+	// Disputed says that licenses in force contradict each other: nobody represents the organization until that is over.
+	Disputed bool
 }
 
 // Registry tells what the registry's licenses prove of people with some codes. It asks the registry

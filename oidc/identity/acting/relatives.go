@@ -48,7 +48,7 @@ func (s *choosing) Relatives(ctx context.Context, me Me, acting *Acting, item st
 		if err != nil && !isRefusal(err) {
 			return Relatives{}, err
 		}
-		if err == nil && meet(spouse.Codes, representation.Held(&u.Principal, n.today)) {
+		if err == nil && len(of.Types) == 0 && meet(spouse.Codes, representation.Held(&u.Principal, n.today)) {
 			r.SpouseAgreed = true
 		}
 	}

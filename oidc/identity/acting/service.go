@@ -99,10 +99,12 @@ type Appointment struct {
 type Clerk struct {
 	ID        string // an operator's name or a client's id, for the record
 	RequestID string // of the HTTP request, for the events; empty: none
-	// System says that it is a client. It enters, sees and ends what concerns representatives of its Sources, and ends
+	// System says that it is a client. It enters guardians and entrusted people alone, both sides of its Sources, and only
+	// if it proofs people to level 2; it sees what concerns representatives of its Sources, and ends
 	// only what it entered itself. Of others it is told the same as of nobody.
 	System  bool
 	Sources []string
+	Level   int // the highest proofing level that the client gives
 }
 
 func (c *Clerk) actor() actor { return actor{ID: c.ID, RequestID: c.RequestID} }

@@ -108,6 +108,8 @@ type registry struct {
 	heads  map[party.Code]acting.Head   // of an organization's code
 	spouse map[party.Code]*acting.Fact
 	fails  error
+	fail   map[party.Code]error // of Head alone
+	asked  int                  // how often Head was asked
 }
 
 func (r *registry) set(change func()) {
@@ -128,7 +130,11 @@ func (r *registry) Represented(_ context.Context, codes []party.Code) (all []act
 func (r *registry) Head(_ context.Context, codes []party.Code) (acting.Head, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.asked++
 	for _, c := range codes {
+		if r.fail[c] != nil {
+			return acting.Head{}, r.fail[c]
+		}
 		if h, ok := r.heads[c]; ok {
 			return h, r.fails
 		}

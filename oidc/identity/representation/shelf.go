@@ -217,7 +217,7 @@ func (s *Shelf) events(ctx context.Context, by Actor, r *Representation, n News)
 }
 
 // concerned returns the accounts of those whom a representation concerns: the representative, also the one
-// to whom it was proposed; a person who entrusted somebody; and those by whom and in whose name somebody
+// to whom it was proposed; a person who is represented; and those by whom and in whose name somebody
 // was appointed.
 func (s *Shelf) concerned(ctx context.Context, r *Representation) (all []identity.Account, err error) {
 	add := func(who identity.Someone, err error) error {
@@ -239,7 +239,7 @@ func (s *Shelf) concerned(ctx context.Context, r *Representation) (all []identit
 		err = add(who, found)
 	}
 	parties := []string{r.Proof.By, r.Proof.Head}
-	if r.Kind == Entrusted {
+	if !r.Kind.OfOrganization() {
 		parties = append(parties, r.Principal.ID)
 	}
 	for _, id := range parties {

@@ -165,6 +165,37 @@ func TestCoHolders(t *testing.T) {
 	}
 }
 
+// Whoever looks at a license that others hold too is shown what is theirs, also where the holders aren't asked for
+// and where the law releases them.
+func TestCoHoldersAreMasked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	out := w.IssueTo(t, "A-1", func(q *registry.IssueRequest) {
+		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder", Share: "40%"})
+	})
+	want := []string{"holders/1/code", "holders/1/code_type", "holders/1/share"}
+	code := catalog.ItemCode(licensetest.OtherDept + "-number")
+	w.PublishItem(t, code, catalog.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []catalog.Material{{
+		ID: "m", Name: "样例材料", Relation: catalog.RelationApplicant, Alternatives: []catalog.Alternative{{TypeCode: typeCode, Fields: []string{"number"}}},
+	}}})
+	for name, q := range map[string]offers.Ask{
+		"holders not asked for": {Item: code, Case: "1"},
+		"by law":                asking(t, w, catalog.RelationApplicant, "《样例条例》第一条", typeCode),
+	} {
+		if l := resolve(t, w, q, subject(), "").Materials[0].Licenses[0]; !slices.Equal(l.Masked, want) || l.Withheld != nil {
+			t.Errorf("%s: %v is masked, %v withheld", name, l.Masked, l.Withheld)
+		}
+	}
+	l, err := w.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
+	if err != nil || !slices.Equal(l.Masked, want) {
+		t.Errorf("held: %v, %v", l.Masked, err)
+	}
+	page, err := w.Offers.Held(t.Context(), onPages(subject()), subject(), "", 10)
+	if err != nil || len(page.Licenses) != 1 || !slices.Equal(page.Licenses[0].Masked, want) {
+		t.Errorf("listed: %+v, %v", page.Licenses, err)
+	}
+}
+
 // acts returns a subject that acts for a company, or for a child.
 func acts(by string, whom party.Code) offers.Subject {
 	return offers.Subject{

@@ -263,10 +263,11 @@ func (r *Service) offered(ctx context.Context, s *Subject, l *held, m catalog.Ma
 		o.Fields = append(o.Fields, part)
 	}
 	agree := s.agrees()
+	o.Masked = withheld(l.Holders, agree)
 	if slices.Contains(o.Fields, catalog.PartHolders) {
 		o.HeldBy = heldBy(l.Holders, alt.Role, s.CodesOf(m.Relation))
 		if m.LegalBasis == "" {
-			o.Withheld = withheld(l.Holders, agree)
+			o.Withheld = o.Masked
 		}
 	}
 	if !license.HeldBy(l.Holders, "", agree) {

@@ -164,7 +164,7 @@ func withheld(hs []credential.Holder, agree []party.Code) []string {
 // close takes out of an offered license what it says.
 func (o *OfferedLicense) close() {
 	v := &o.Version
-	o.Closed, o.HeldBy = true, nil
+	o.Closed, o.HeldBy, o.Masked = true, nil, nil
 	o.Version = license.Version{
 		Version: v.Version, State: v.State, TypeVersion: v.TypeVersion, ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
 		Origin: v.Origin, TrustGrade: v.TrustGrade, IssuedAt: v.IssuedAt,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -20,7 +21,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Config says what a [Service] works with. All of it is required.
+// Config says what a [Service] works with. All of it but Lawful is required.
 type Config struct {
 	Records     *license.Records
 	Items       *catalog.Items
@@ -28,6 +29,7 @@ type Config struct {
 	Authorities *license.Authorities
 	Journal     *journal.Recorder
 	Log         *slog.Logger
+	Lawful      []Lawful // the legal bases that the operator confirmed; of items, no other counts
 }
 
 // Service shows people what licenses they have, and finds which of them can serve what
@@ -35,6 +37,7 @@ type Config struct {
 type Service struct {
 	c     Config
 	looks looks
+	told  sync.Map // Lawful: those of items that aren't confirmed, and were logged
 }
 
 // New returns a Service.

@@ -119,7 +119,7 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.Library, err = library.New(ctx, library.Config{
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
-		Believed: in.Outside.Believed, Seen: in.Keys.Memory(),
+		Believed: in.Outside.Believed, Lawful: in.Outside.Lawful, Seen: in.Keys.Memory(),
 	})
 	if err != nil {
 		return err

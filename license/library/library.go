@@ -53,6 +53,9 @@ type Config struct {
 	Believed      []relation.Believed // which licenses prove relationships; default: none does
 	Lawful        []offer.Lawful      // which legal bases of items count; default: none does
 	Seen          status.Memory       // what was seen of status lists, beside the keys; default: remembered until the process ends
+	// Live returns a *refusal.Error unless the person with a party id may still use a representation; see
+	// [grant.Config].
+	Live func(ctx context.Context, representation, party string) error
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -138,6 +141,7 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	})
 	r.Grants = grant.New(grant.Config{
 		Store: stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.journal, Step: c.Step,
+		Still: r.Relations.Still, Live: c.Live,
 	})
 	r.Readings = access.New(access.Config{
 		Store: stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.journal, Step: c.Step,

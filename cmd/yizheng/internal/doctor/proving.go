@@ -9,7 +9,7 @@ import (
 // proving compares the license types that are believed, and the legal bases that count, with the catalog.
 func proving(ctx context.Context, e *examination, in *install.Installation) {
 	const about = "proving"
-	e.lawful(ctx, in)
+	lawful(ctx, e, in)
 	if e.ProvingTypes == "" || in.Outside.Believed == nil {
 		return
 	}
@@ -27,7 +27,7 @@ func proving(ctx context.Context, e *examination, in *install.Installation) {
 }
 
 // lawful compares the legal bases that count with the published items.
-func (e *examination) lawful(ctx context.Context, in *install.Installation) {
+func lawful(ctx context.Context, e *examination, in *install.Installation) {
 	const about = "proving"
 	if in.Outside.Lawful == nil {
 		return

@@ -6,6 +6,9 @@
 package install
 
 import (
+	"yizheng.internal/api/join"
+	"yizheng.internal/oidc/identity/acting"
+
 	"cmp"
 	"context"
 	"encoding/pem"
@@ -120,6 +123,12 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
 		Believed: in.Outside.Believed, Lawful: in.Outside.Lawful, Seen: in.Keys.Memory(),
+		Live: join.Live(func() *acting.Service {
+			if in.People == nil {
+				return nil
+			}
+			return in.People.Acting
+		}),
 	})
 	if err != nil {
 		return err

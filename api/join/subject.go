@@ -3,23 +3,30 @@ package join
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
+	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/identity/representation"
 )
 
 // Subject returns a person who is logged in, as the library wants to know them: licenses are found by all codes
 // that they have or had. a says for whom they act, as it was just checked; nil: for themself. kin are the people
 // near whoever acts.
 func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin acting.Relatives) offer.Subject {
-	s := offer.Subject{Party: p.ID, Codes: p.AllCodes(), Assurance: int(assurance), SpouseAgreed: kin.SpouseAgreed && len(kin.Spouse) > 0}
+	s := offer.Subject{Party: p.ID, Codes: p.AllCodes(), Former: former(&p), Assurance: int(assurance), SpouseAgreed: kin.SpouseAgreed && len(kin.Spouse) > 0, Entrusted: kin.Entrusted}
+	for _, f := range kin.Rests {
+		s.Rests = append(s.Rests, offer.Proving{License: audit.ID(f.License), Version: f.Version, TypeCode: credential.TypeCode(f.Type)})
+	}
 	for relation, codes := range map[catalog.Relation][]party.Code{
 		catalog.RelationSpouse: kin.Spouse, catalog.RelationChild: kin.Children, catalog.RelationLegalRepresentative: kin.Head,
 	} {
@@ -35,6 +42,7 @@ func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin
 		return s
 	}
 	s.Name, s.Acting, s.ActingCodes, s.Representation, s.PrincipalAgrees = p.Name, a.Principal.ID, a.Principal.AllCodes(), a.ID, !a.Consents
+	s.Former = append(s.Former, former(&a.Principal)...)
 	for _, t := range a.Types {
 		s.Types = append(s.Types, credential.TypeCode(t))
 	}
@@ -44,6 +52,29 @@ func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin
 		}
 	}
 	return s
+}
+
+// former returns the codes of a party that it doesn't hold today.
+func former(p *identity.Party) []party.Code {
+	held := representation.Held(p, party.DateOf(time.Now()))
+	return slices.DeleteFunc(p.AllCodes(), func(c party.Code) bool { return slices.Contains(held, c) })
+}
+
+// Live returns what tells the library whether a person may still use a representation, as find's service says: it is
+// made after the library. Nil: nobody may.
+func Live(find func() *acting.Service) func(ctx context.Context, representation, party string) error {
+	return func(ctx context.Context, id, by string) error {
+		over := refusal.Forbidden(refusal.ReasonRepresentationUnproved, "The representation by which the holder agreed for somebody else can't be used any longer.")
+		s := find()
+		if s == nil {
+			return over
+		}
+		err := s.Live(ctx, id, by)
+		if _, ok := errors.AsType[*identity.Error](err); ok {
+			return over
+		}
+		return err
+	}
 }
 
 // Registry implements [acting.Registry] with the licenses of the library.

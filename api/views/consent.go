@@ -13,6 +13,7 @@ import (
 	"yizheng.internal/api/web"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/offer"
+	"yizheng.internal/license/party"
 	"yizheng.internal/oidc"
 )
 
@@ -86,7 +87,7 @@ func (s *Views) consent(ctx context.Context, lang web.Language, asker web.Asker,
 
 // consentLicense shows a license that can serve as a material.
 func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense) (web.ConsentLicense, error) {
-	card, err := w.card(&l.License)
+	card, err := w.card(&l.License, l.Masked)
 	if err != nil {
 		return web.ConsentLicense{}, err
 	}
@@ -94,7 +95,7 @@ func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense
 	out.Closed, out.Withheld = l.Closed, withheldOf(l)
 	for _, name := range l.Fields {
 		part := w.part(&l.License, &card, name)
-		if name == catalog.PartHolders && len(l.Withheld) > 0 {
+		if name == catalog.PartHolders && !l.Closed {
 			part.Value = holdersBut(l)
 		}
 		if slices.Contains(l.Sensitive, name) {
@@ -107,27 +108,32 @@ func (w *Words) consentLicense(m *offer.OfferedMaterial, l *offer.OfferedLicense
 	return out, nil
 }
 
-// isWithheld reports whether the code of a license's i-th holder isn't released.
-func isWithheld(l *offer.OfferedLicense, i int) bool {
-	return slices.Contains(l.Withheld, fmt.Sprintf("%s/%d/code", catalog.PartHolders, i))
+// hasCode reports whether parts, below a license's holders, name the code of the i-th.
+func hasCode(parts []string, i int) bool {
+	return slices.Contains(parts, fmt.Sprintf("%s/%d/code", catalog.PartHolders, i))
 }
 
 // withheldOf returns the names of the holders whose codes aren't released.
 func withheldOf(l *offer.OfferedLicense) (names []string) {
 	for i, h := range l.Holders {
-		if isWithheld(l, i) {
+		if hasCode(l.Withheld, i) {
 			names = append(names, h.Name)
 		}
 	}
 	return names
 }
 
-// holdersBut shows the holders without the codes that aren't released.
+// holdersBut shows the holders without the codes that aren't released, and masks those that the law releases without
+// their holder's word.
 func holdersBut(l *offer.OfferedLicense) string {
 	var lines []string
 	for i, h := range l.Holders {
 		lines = append(lines, h.Name)
-		if !isWithheld(l, i) {
+		switch {
+		case hasCode(l.Withheld, i):
+		case hasCode(l.Masked, i):
+			lines = append(lines, party.Code{Type: h.CodeType, Value: h.Code}.Mask())
+		default:
 			lines = append(lines, h.Code)
 		}
 	}

@@ -31,7 +31,7 @@ func (w *Words) HeldCard(l *offer.HeldLicense) (web.Card, error) {
 	if l.AuthorityName != "" && w.lang == web.Chinese { // in others it is looked up
 		w.participants["uscc:"+string(l.Authority)] = l.AuthorityName
 	}
-	c, err := w.card(&l.License)
+	c, err := w.card(&l.License, l.Masked)
 	c.Unusable = string(l.Unusable)
 	return c, err
 }

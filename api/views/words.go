@@ -151,8 +151,9 @@ func bandOf(t *catalog.Type) string {
 	return bands[sum%len(bands)]
 }
 
-// card shows a license with all its face fields.
-func (w *Words) card(l *license.License) (web.Card, error) {
+// card shows a license with all its face fields. Of the holders whose codes are masked it hides the code's middle and
+// the share: they are another person's.
+func (w *Words) card(l *license.License, masked []string) (web.Card, error) {
 	key := cardVersion{l.ID, l.Version.Version}
 	if c, ok := w.cards[key]; ok {
 		return c, nil
@@ -171,9 +172,12 @@ func (w *Words) card(l *license.License) (web.Card, error) {
 	if l.Ending != nil {
 		c.Ending = string(l.Ending.Kind)
 	}
-	for _, h := range l.Holders {
-		role := t.roles[h.Role]
-		c.Holders = append(c.Holders, web.CardHolder{Role: role, Name: h.Name, CodeType: w.codeType(h.CodeType), Code: h.Code, Share: h.Share})
+	for i, h := range l.Holders {
+		shown := web.CardHolder{Role: t.roles[h.Role], Name: h.Name, CodeType: w.codeType(h.CodeType), Code: h.Code, Share: h.Share}
+		if hasCode(masked, i) {
+			shown.Code, shown.Share = party.Code{Type: h.CodeType, Value: h.Code}.Mask(), ""
+		}
+		c.Holders = append(c.Holders, shown)
 	}
 	c.Authority = w.authority(l)
 	values := fieldValues(l.Fields)
@@ -237,12 +241,7 @@ func (w *Words) part(l *license.License, c *web.Card, name string) web.Part {
 		p.Value = l.Number
 	case catalog.PartAreaCode:
 		p.Value = l.AreaCode
-	case catalog.PartHolders:
-		var names []string
-		for _, h := range l.Holders {
-			names = append(names, h.Name, h.Code)
-		}
-		p.Value = strings.Join(names, "\n")
+	case catalog.PartHolders: // see holdersBut
 	default:
 		if i := slices.IndexFunc(c.Fields, func(f web.Part) bool { return f.Name == fieldName(name) }); i >= 0 {
 			p.Value = c.Fields[i].Value

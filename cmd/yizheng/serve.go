@@ -43,10 +43,14 @@ func (c *serveCmd) Run(p *command.Process) error {
 	if err != nil {
 		return err
 	}
+	lawful, err := c.Lawful()
+	if err != nil {
+		return err
+	}
 	s, err := serve.Start(p.Ctx, serve.Config{
 		Settings: c.Settings, Ephemeral: c.Ephemeral, Listening: c.Listening, Keeping: c.Keeping, Certificates: c.Certificates, CertificateProxy: c.CertificateProxy,
 		Outside: install.Outside{
-			Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Proofs: c.ProofingLevel, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed,
+			Sender: sender, PerDay: c.SMSPerDay, Proofer: proofer, Proofs: c.ProofingLevel, Unproofed: c.RegisterUnproofed, Upstreams: upstreams, Believed: believed, Lawful: lawful,
 		}, Unknown: p.Unknown, Log: log,
 	})
 	if err != nil {

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/offer"
+	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -41,6 +43,7 @@ type grantBody struct {
 	Request []byte                    `json:"request"`
 	Shown   []byte                    `json:"shown"`
 	Find    offer.Find                `json:"find,omitempty"`     // what the offer was made for
+	Codes   []party.Code              `json:"codes,omitempty"`    // that the one who agreed for kin held then
 	LeftOut map[string]refusal.Reason `json:"left_out,omitempty"` // by material
 }
 
@@ -79,6 +82,7 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 		return Grant{}, err
 	}
 	b.Grant.Dated = o.Dated()
+	b.rest(&s)
 	rec := Record{
 		ID: b.Grant.ID, State: Pending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
 		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
@@ -96,6 +100,43 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 	}
 	r.c.Step("agree.saved")
 	return b.Grant, nil
+}
+
+// rest keeps what it rests on that a subject agrees for kin.
+func (b *grantBody) rest(s *offer.Subject) {
+	for _, p := range s.Rests {
+		p.AsOf = time.Time{} // when is in Created
+		b.Grant.Rests = append(b.Grant.Rests, p)
+	}
+	b.Grant.Entrusted = slices.Clone(s.Entrusted)
+	if len(s.Rests) > 0 {
+		b.Codes = s.Held()
+	}
+}
+
+// rests checks that what a grant rests on still holds.
+func (r *Service) rests(ctx context.Context, b *grantBody) error {
+	g := &b.Grant
+	if err := r.c.Offers.Proven(ctx, g.Proving); err != nil {
+		return err
+	}
+	unproved := refusal.Forbidden(refusal.ReasonRepresentationUnproved, "What the holder agreed to for somebody near rests on a relationship that isn't proved any longer.")
+	for _, p := range g.Rests {
+		if still, err := r.c.Still(ctx, b.Codes, p.License, p.Version); err != nil {
+			return fmt.Errorf("looking at license %s, on which a grant rests: %w", p.License, err)
+		} else if !still {
+			return unproved
+		}
+	}
+	for _, id := range g.Entrusted {
+		if r.c.Live == nil {
+			return unproved
+		}
+		if err := r.c.Live(ctx, id, g.Party); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // proving returns the license that proves a representation, as it is stored.

@@ -82,7 +82,7 @@ func (r *Service) Deliver(ctx context.Context, a audit.Actor, id ID, code [32]by
 // activate makes a pending grant active, with its first use codes.
 func (r *Service) activate(ctx context.Context, a audit.Actor, rec *Record, b *grantBody, code [32]byte, now time.Time) ([]UseCodeRecord, error) {
 	g := &b.Grant
-	if err := r.c.Offers.Proven(ctx, g.Proving); err != nil {
+	if err := r.rests(ctx, b); err != nil {
 		return nil, err
 	}
 	g.State, g.Activated = Active, now

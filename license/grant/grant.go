@@ -14,6 +14,7 @@ import (
 	"yizheng.internal/license/audit"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/offer"
+	"yizheng.internal/license/party"
 	"yizheng.internal/signing"
 	"yizheng.internal/signing/journal"
 	"yizheng.internal/signing/vault"
@@ -82,30 +83,34 @@ const (
 // Grant 用证授权 is the one record that lets a client read parts of licenses for
 // an item.
 type Grant struct {
-	ID             ID                       `json:"id"`
-	State          State                    `json:"state"`
-	Client         string                   `json:"client"`
-	Participant    string                   `json:"participant"`
-	Party          string                   `json:"party"`
-	Acting         string                   `json:"acting,omitempty"`
-	Representation string                   `json:"representation,omitempty"`
-	By             string                   `json:"by,omitempty"`      // name of the person who agreed for the party acted for
-	Proving        *offer.Proving           `json:"proving,omitempty"` // the license that proved that they may
-	Item           catalog.ItemCode         `json:"item"`
-	ItemVersion    int                      `json:"item_version"`
-	Case           string                   `json:"case"`
-	Basis          Basis                    `json:"basis"`
-	Channel        Channel                  `json:"channel"`
-	Assurance      int                      `json:"assurance"`
-	Recurring      bool                     `json:"recurring"`
-	Licenses       []offer.ChosenLicense    `json:"licenses"`
-	Materials      map[string]offer.Outcome `json:"materials"`       // what became of each material that was asked for
-	Dated          map[string]offer.Dated   `json:"dated,omitempty"` // more about the outcomes of some
-	Created        time.Time                `json:"created"`
-	Activated      time.Time                `json:"activated,omitzero"`
-	Until          time.Time                `json:"until,omitzero"` // zero while it is pending, unless the holder set an end
-	Ended          time.Time                `json:"ended,omitzero"`
-	EndedBy        string                   `json:"ended_by,omitempty"`
+	ID             ID             `json:"id"`
+	State          State          `json:"state"`
+	Client         string         `json:"client"`
+	Participant    string         `json:"participant"`
+	Party          string         `json:"party"`
+	Acting         string         `json:"acting,omitempty"`
+	Representation string         `json:"representation,omitempty"`
+	By             string         `json:"by,omitempty"`      // name of the person who agreed for the party acted for
+	Proving        *offer.Proving `json:"proving,omitempty"` // the license that proved that they may
+	// Rests and Entrusted are what it rests on that somebody who acted for themself agreed for kin too: licenses, and
+	// representations.
+	Rests       []offer.Proving          `json:"rests,omitempty"`
+	Entrusted   []string                 `json:"entrusted,omitempty"`
+	Item        catalog.ItemCode         `json:"item"`
+	ItemVersion int                      `json:"item_version"`
+	Case        string                   `json:"case"`
+	Basis       Basis                    `json:"basis"`
+	Channel     Channel                  `json:"channel"`
+	Assurance   int                      `json:"assurance"`
+	Recurring   bool                     `json:"recurring"`
+	Licenses    []offer.ChosenLicense    `json:"licenses"`
+	Materials   map[string]offer.Outcome `json:"materials"`       // what became of each material that was asked for
+	Dated       map[string]offer.Dated   `json:"dated,omitempty"` // more about the outcomes of some
+	Created     time.Time                `json:"created"`
+	Activated   time.Time                `json:"activated,omitzero"`
+	Until       time.Time                `json:"until,omitzero"` // zero while it is pending, unless the holder set an end
+	Ended       time.Time                `json:"ended,omitzero"`
+	EndedBy     string                   `json:"ended_by,omitempty"`
 }
 
 // Owner returns the id of the party whose grant it is.
@@ -168,7 +173,7 @@ type Record struct {
 	Mark []byte // its register, likewise; nil before revision 2
 }
 
-// Config says what a [Service] works with. All of it is required.
+// Config says what a [Service] works with. All of it but Live is required.
 type Config struct {
 	Store   Stores // see AuthenticStores
 	Vault   *vault.Vault
@@ -176,7 +181,11 @@ type Config struct {
 	Types   *catalog.Types
 	Offers  *offer.Service
 	Journal *journal.Recorder
-	Step    func(name string) // is called with the name of each step of a change: failpoints of tests
+	// Still reports whether a license still proves a relationship of somebody with these codes.
+	Still func(ctx context.Context, codes []party.Code, id audit.ID, version int) (bool, error)
+	// Live returns a *refusal.Error unless the person with a party id may still use a representation. Nil: nobody may.
+	Live func(ctx context.Context, representation, party string) error
+	Step func(name string) // is called with the name of each step of a change: failpoints of tests
 }
 
 // Service keeps what holders agreed to, and delivers it to the clients that it is for.

@@ -51,7 +51,11 @@ type Config struct {
 	PublicURL     string              // absolute, without a slash at the end: status lists' addresses build on it
 	Log           *slog.Logger        // default: discards
 	Believed      []relation.Believed // which licenses prove relationships; default: none does
+	Lawful        []offer.Lawful      // which legal bases of items count; default: none does
 	Seen          status.Memory       // what was seen of status lists, beside the keys; default: remembered until the process ends
+	// Live returns a *refusal.Error unless the person with a party id may still use a representation; see
+	// [grant.Config].
+	Live func(ctx context.Context, representation, party string) error
 	// Step, if set, is called with the name of each step of a change: failpoints of tests.
 	Step func(name string)
 }
@@ -133,10 +137,11 @@ func (c *Config) assemble(ctx context.Context) (*Library, error) {
 	})
 	r.Relations = relation.New(relation.Config{Records: r.Records, Types: types, Believed: c.Believed, Log: c.Log})
 	r.Offers = offer.New(offer.Config{
-		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.journal, Log: c.Log,
+		Records: r.Records, Items: r.catalog.Items(), Types: types, Authorities: authorities, Journal: r.journal, Log: c.Log, Lawful: c.Lawful,
 	})
 	r.Grants = grant.New(grant.Config{
 		Store: stores, Vault: c.Vault, Records: r.Records, Types: types, Offers: r.Offers, Journal: r.journal, Step: c.Step,
+		Still: r.Relations.Still, Live: c.Live,
 	})
 	r.Readings = access.New(access.Config{
 		Store: stores, Vault: c.Vault, Records: r.Records, Grants: r.Grants, Journal: r.journal, Step: c.Step,

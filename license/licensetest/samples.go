@@ -10,6 +10,7 @@ import (
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/catalog/entry"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
 	"yizheng.internal/license/registry"
@@ -155,4 +156,20 @@ func Check(t testing.TB, v credential.Verification, n credential.CheckName, want
 			t.Errorf("check %s: %s %s, want %s %s", n, c.Result, c.Reason, want, reason)
 		}
 	}
+}
+
+// LegalBasis is what the operator of tests confirmed, for some items and their first versions.
+const LegalBasis = "《样例条例》第一条"
+
+func lawful() (all []offer.Lawful) {
+	items := []catalog.ItemCode{ItemCode}
+	for _, r := range []catalog.Relation{catalog.RelationApplicant, catalog.RelationSpouse, catalog.RelationChild, catalog.RelationLegalRepresentative} {
+		items = append(items, catalog.ItemCode(OtherDept+"-"+string(r)))
+	}
+	for _, code := range items {
+		for version := 1; version <= 5; version++ {
+			all = append(all, offer.Lawful{Item: code, Version: version, Basis: LegalBasis})
+		}
+	}
+	return all
 }

@@ -164,6 +164,7 @@ func (w *World) OpenOn(t testing.TB, stores library.Stores, step func(string)) *
 // Config is what registries of tests work with.
 func Config(stores library.Stores, events journal.Store, in *installation.Installation) library.Config {
 	return library.Config{
+		Lawful: lawful(),
 		Stores: stores, Journal: events, Keyrings: in.Keyrings(), Vault: in.Vault(), Anchors: in.Anchors(), PublicURL: PublicURL,
 		AuthorityName: func(_ context.Context, c party.USCC) (string, error) {
 			if c == Authority {

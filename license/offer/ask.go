@@ -145,7 +145,7 @@ func (r *Service) asked(ctx context.Context, q Ask) (catalog.ServiceItem, []cata
 	if err == nil && catalog.Wide(materials) {
 		err = refusal.Invalid("ask_large", "The authorization detail asks for more than 500 parts of licenses, or for more than 100 license types, at once. Name in licenses what this case needs.")
 	}
-	return *i, materials, err
+	return *i, r.confirmed(ctx, i, materials), err
 }
 
 // narrowed returns the item's materials, in its order, as far as they are asked for.

@@ -18,6 +18,7 @@ import (
 // HeldLicense is a license as its holder sees it.
 type HeldLicense struct {
 	license.License
+	Masked        []string       // parts of other holders that are shown masked, or not at all: see OfferedLicense.Masked
 	AuthorityName string         // the name of today; empty if the authority is no participant any more
 	Unusable      refusal.Reason // why it proves nothing now, such as license_expired; empty: nothing is wrong with it
 }
@@ -59,7 +60,7 @@ func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor str
 		if !s.covers(rec.Type) {
 			continue
 		}
-		l, err := r.openHeld(ctx, rec.ID, codes)
+		l, err := r.openHeld(ctx, rec.ID, codes, s.agrees())
 		if errors.Is(err, license.ErrNotFound) {
 			continue // an earlier version named this holder
 		} else if err != nil {
@@ -90,7 +91,7 @@ func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id 
 	if !id.Valid() {
 		return HeldLicense{}, unknown
 	}
-	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant))
+	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant), s.agrees())
 	if errors.Is(err, license.ErrNotFound) || err == nil && !s.covers(l.TypeCode) {
 		return HeldLicense{}, unknown
 	} else if err != nil {
@@ -104,8 +105,8 @@ func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id 
 }
 
 // openHeld returns the newest version of a license that one of the codes holds, or
-// ErrNotFound.
-func (r *Service) openHeld(ctx context.Context, id audit.ID, codes []party.Code) (HeldLicense, error) {
+// ErrNotFound. agree are the codes of those who see their own in full.
+func (r *Service) openHeld(ctx context.Context, id audit.ID, codes, agree []party.Code) (HeldLicense, error) {
 	rec, v, err := r.c.Records.Load(ctx, id, 0)
 	if errors.Is(err, license.ErrNotFound) {
 		return HeldLicense{}, err
@@ -122,7 +123,7 @@ func (r *Service) openHeld(ctx context.Context, id audit.ID, codes []party.Code)
 	if !license.HeldBy(l.Holders, "", codes) {
 		return HeldLicense{}, license.ErrNotFound
 	}
-	out := HeldLicense{License: l, Unusable: v.Unusable(time.Now())}
+	out := HeldLicense{License: l, Masked: withheld(l.Holders, agree), Unusable: v.Unusable(time.Now())}
 	out.AuthorityName, err = r.c.Authorities.Name(ctx, rec.Authority)
 	if err != nil && !errors.Is(err, license.ErrNotFound) {
 		return HeldLicense{}, fmt.Errorf("name of authority %s: %w", rec.Authority, err)

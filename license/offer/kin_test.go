@@ -2,6 +2,7 @@ package offer_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/grant"
+	"yizheng.internal/license/library"
 	"yizheng.internal/license/licensetest"
 	offers "yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
@@ -165,6 +168,37 @@ func TestCoHolders(t *testing.T) {
 	}
 }
 
+// Whoever looks at a license that others hold too is shown what is theirs, also where the holders aren't asked for
+// and where the law releases them.
+func TestCoHoldersAreMasked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	out := w.IssueTo(t, "A-1", func(q *registry.IssueRequest) {
+		q.Holders = append(q.Holders, credential.Holder{Name: "样例配偶", CodeType: party.Citizen, Code: spouse, Role: "holder", Share: "40%"})
+	})
+	want := []string{"holders/1/code", "holders/1/code_type", "holders/1/share"}
+	code := catalog.ItemCode(licensetest.OtherDept + "-number")
+	w.PublishItem(t, code, catalog.ItemDefinition{Name: "样例事项", Purpose: "样例用途", Materials: []catalog.Material{{
+		ID: "m", Name: "样例材料", Relation: catalog.RelationApplicant, Alternatives: []catalog.Alternative{{TypeCode: typeCode, Fields: []string{"number"}}},
+	}}})
+	for name, q := range map[string]offers.Ask{
+		"holders not asked for": {Item: code, Case: "1"},
+		"by law":                asking(t, w, catalog.RelationApplicant, "《样例条例》第一条", typeCode),
+	} {
+		if l := resolve(t, w, q, subject(), "").Materials[0].Licenses[0]; !slices.Equal(l.Masked, want) || l.Withheld != nil {
+			t.Errorf("%s: %v is masked, %v withheld", name, l.Masked, l.Withheld)
+		}
+	}
+	l, err := w.Offers.HeldLicense(t.Context(), onPages(subject()), subject(), out.ID)
+	if err != nil || !slices.Equal(l.Masked, want) {
+		t.Errorf("held: %v, %v", l.Masked, err)
+	}
+	page, err := w.Offers.Held(t.Context(), onPages(subject()), subject(), "", 10)
+	if err != nil || len(page.Licenses) != 1 || !slices.Equal(page.Licenses[0].Masked, want) {
+		t.Errorf("listed: %+v, %v", page.Licenses, err)
+	}
+}
+
 // acts returns a subject that acts for a company, or for a child.
 func acts(by string, whom party.Code) offers.Subject {
 	return offers.Subject{
@@ -288,6 +322,94 @@ func TestProvingLicenseSuspended(t *testing.T) {
 	}
 	if _, err := w.Grants.Deliver(t.Context(), consumer, g.ID, licensetest.CodeHash); err != nil {
 		t.Errorf("delivered, once it is in force again: %v", err)
+	}
+}
+
+// What somebody who acts for themself agrees to for kin rests on the relationship and on the entrustment: neither may
+// end before the grant is delivered. What was delivered stays.
+func TestGrantRestsOnKin(t *testing.T) {
+	t.Parallel()
+	w := licensetest.NewRelated(t)
+	live := map[string]error{}
+	c := licensetest.Config(w.DB.Licenses(), w.DB.Journal(), w.In)
+	c.Believed = licensetest.Believed()
+	c.Live = func(_ context.Context, id, party string) error {
+		if party != "party-1" {
+			t.Errorf("asked for %s of %s", id, party)
+		}
+		return live[id]
+	}
+	var err error
+	if w.Library, err = library.New(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	q := asking(t, w, catalog.RelationSpouse, "", typeCode)
+	w.IssueTo(t, "1", toSpouse)
+	m := w.IssueRelated(t, licensetest.MarriageType, "J1", "2019-02-01", holder("spouse", citizen), holder("spouse", spouse))
+	s := kin(catalog.RelationSpouse, citizens(spouse))
+	s.SpouseAgreed, s.Rests, s.Entrusted = true, []offers.Proving{{License: m.ID, Version: 1, AsOf: time.Now()}}, []string{"rep-1"}
+	agree := func() grant.ID {
+		t.Helper()
+		g, err := w.Grants.Agree(t.Context(), consumer, q, s, consentTo(resolve(t, w, q, s, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.ID
+	}
+	deliver := func(id grant.ID) error {
+		_, err := w.Grants.Deliver(t.Context(), consumer, id, licensetest.CodeHash)
+		return err
+	}
+	first, ended, divorced := agree(), agree(), agree()
+	if err := deliver(first); err != nil {
+		t.Errorf("while both hold: %v", err)
+	}
+	live["rep-1"] = refusal.Forbidden(refusal.ReasonRepresentationUnproved, "ended")
+	if err := deliver(ended); reason(t, err) != string(refusal.ReasonRepresentationUnproved) {
+		t.Errorf("after the entrustment: %v", err)
+	}
+	delete(live, "rep-1")
+	w.IssueRelated(t, licensetest.DivorceType, "L1", "2020-02-01", holder("spouse", citizen), holder("spouse", spouse))
+	if err := deliver(divorced); reason(t, err) != string(refusal.ReasonRepresentationUnproved) {
+		t.Errorf("after the divorce: %v", err)
+	}
+	if err := deliver(first); err != nil {
+		t.Errorf("what was delivered before: %v", err)
+	}
+}
+
+// A former code finds a license, and agrees to nothing: the number isn't released, nor named as the holder's.
+func TestFormerCodesDontAgree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.IssueOne(t, "A-1")
+	q := asking(t, w, catalog.RelationApplicant, "", typeCode)
+	s := subject()
+	s.Former = s.Codes
+	m := resolve(t, w, q, s, "").Materials[0]
+	if len(m.Licenses) != 1 || m.Licenses[0].Closed || m.Licenses[0].HeldBy != nil || !slices.Contains(m.Licenses[0].Withheld, "holders/0/code") {
+		t.Errorf("found by a former code: %+v", m)
+	}
+	head := asking(t, w, catalog.RelationLegalRepresentative, "", typeCode)
+	s = acts(citizen, ofCompany)
+	s.Kin, s.Former = map[catalog.Relation][]party.Code{catalog.RelationLegalRepresentative: citizens(citizen)}, citizens(citizen)
+	if m := resolve(t, w, head, s, "").Materials[0]; m.Outcome != offers.OutcomeRepresentative {
+		t.Errorf("the legal representative by a former code: %+v", m)
+	}
+}
+
+// A license that proves a representation is believed in the version that was looked at.
+func TestProvingVersion(t *testing.T) {
+	t.Parallel()
+	w := licensetest.NewRelated(t)
+	out := w.IssueRelated(t, licensetest.CompanyType, "L-1", "", holder("holder", company), holder("representative", citizen))
+	p := offers.Proving{License: out.ID, Version: 1}
+	if err := w.Offers.Proven(t.Context(), &p); err != nil {
+		t.Error(err)
+	}
+	p.Version = 2 // another than the newest
+	if err := w.Offers.Proven(t.Context(), &p); reason(t, err) != string(refusal.ReasonRepresentationUnproved) {
+		t.Errorf("another version: %v", err)
 	}
 }
 

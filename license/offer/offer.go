@@ -74,6 +74,9 @@ type OfferedLicense struct {
 	// Withheld are parts of holders, such as holders/1/code, that are not released with them: another person's, who
 	// didn't agree.
 	Withheld []string
+	// Masked are the parts of holders that are nobody's business who agrees: they are shown masked, or not at all, also
+	// where the law releases them, and where the holders aren't asked for.
+	Masked []string
 	// HeldBy is the code among the released holders that the party has whose license it is: one person has several
 	// codes. Nil if the holders aren't released, or it is closed.
 	HeldBy *HolderCode

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -20,7 +21,7 @@ import (
 	"yizheng.internal/signing/journal"
 )
 
-// Config says what a [Service] works with. All of it is required.
+// Config says what a [Service] works with. All of it but Lawful is required.
 type Config struct {
 	Records     *license.Records
 	Items       *catalog.Items
@@ -28,6 +29,7 @@ type Config struct {
 	Authorities *license.Authorities
 	Journal     *journal.Recorder
 	Log         *slog.Logger
+	Lawful      []Lawful // the legal bases that the operator confirmed; of items, no other counts
 }
 
 // Service shows people what licenses they have, and finds which of them can serve what
@@ -35,6 +37,7 @@ type Config struct {
 type Service struct {
 	c     Config
 	looks looks
+	told  sync.Map // Lawful: those of items that aren't confirmed, and were logged
 }
 
 // New returns a Service.
@@ -263,13 +266,15 @@ func (r *Service) offered(ctx context.Context, s *Subject, l *held, m catalog.Ma
 		o.Fields = append(o.Fields, part)
 	}
 	agree := s.agrees()
+	o.Masked = withheld(l.Holders, agree)
 	if slices.Contains(o.Fields, catalog.PartHolders) {
 		o.HeldBy = heldBy(l.Holders, alt.Role, s.CodesOf(m.Relation))
 		if m.LegalBasis == "" {
-			o.Withheld = withheld(l.Holders, agree)
+			o.HeldBy = heldBy(l.Holders, alt.Role, s.held(s.CodesOf(m.Relation))) // another code isn't released
+			o.Withheld = o.Masked
 		}
 	}
-	if !license.HeldBy(l.Holders, "", agree) {
+	if !license.HeldBy(l.Holders, "", s.known()) {
 		o.close()
 	}
 	return o, nil

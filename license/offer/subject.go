@@ -20,7 +20,9 @@ import (
 type Subject struct {
 	Party string       // opaque party id
 	Name  string       // of the person, whom the party acted for sees; empty: they act for themself
-	Codes []party.Code // all codes, former ones too
+	Codes []party.Code // all codes, former ones too: licenses are found by them
+	// Former are those of Codes and ActingCodes that aren't held today: nobody agrees by them.
+	Former []party.Code
 	// Acting is the organization or person acted for, if any, and ActingCodes are its codes; Representation says by
 	// what right, and Proving by which license.
 	Acting         string
@@ -36,6 +38,10 @@ type Subject struct {
 	Kin map[catalog.Relation][]party.Code
 	// SpouseAgreed reports whether the spouse entrusted this subject with the item.
 	SpouseAgreed bool
+	// Rests are the licenses that prove the relationships by which the subject agrees for kin, and Entrusted the
+	// representations by which they do: grants rest on them.
+	Rests     []Proving
+	Entrusted []string
 	// Assurance of this login, 0 to 3. Below 2 no license is seen or released.
 	Assurance int
 }
@@ -68,8 +74,19 @@ func (s *Subject) CodesOf(r catalog.Relation) []party.Code {
 	return s.Codes
 }
 
-// agrees returns the codes of all for whom the subject can agree.
-func (s *Subject) agrees() []party.Code {
+// Held returns the codes of the person that they hold today.
+func (s *Subject) Held() []party.Code { return s.held(s.Codes) }
+
+// held returns those of some codes that are held today.
+func (s *Subject) held(codes []party.Code) []party.Code {
+	return slices.DeleteFunc(slices.Clone(codes), func(c party.Code) bool { return slices.Contains(s.Former, c) })
+}
+
+// agrees returns the codes of all for whom the subject can agree: of those that are held today.
+func (s *Subject) agrees() []party.Code { return s.held(s.known()) }
+
+// known returns the codes of all for whom the subject can agree, former ones too.
+func (s *Subject) known() []party.Code {
 	codes := slices.Concat(s.Codes, s.Kin[catalog.RelationChild])
 	if !s.PrincipalAgrees {
 		codes = append(codes, s.ActingCodes...)
@@ -86,7 +103,7 @@ func (s *Subject) agreesFor(r catalog.Relation) bool {
 	case catalog.RelationSpouse:
 		return s.SpouseAgreed
 	case catalog.RelationLegalRepresentative: // who may be the subject
-		return slices.ContainsFunc(s.Kin[r], func(c party.Code) bool { return slices.Contains(s.Codes, c) })
+		return slices.ContainsFunc(s.Kin[r], func(c party.Code) bool { return slices.Contains(s.Held(), c) })
 	}
 	return true
 }
@@ -128,8 +145,8 @@ func errAssurance() error {
 	return refusal.Forbidden("assurance_too_low", "Licenses are seen and released only after a login with assurance 2 or more.")
 }
 
-// Proven checks that the license that proves a representation is still in force: what it proved is over at once
-// when it isn't. The error is the *refusal.Error representation_unproved.
+// Proven checks that the license that proves a representation is still in force, in the version that was looked at:
+// what it proved is over at once when it isn't. Another version may name somebody else, so it must be looked at anew. The error is the *refusal.Error representation_unproved.
 func (r *Service) Proven(ctx context.Context, p *Proving) error {
 	if p == nil {
 		return nil
@@ -138,7 +155,7 @@ func (r *Service) Proven(ctx context.Context, p *Proving) error {
 	if err != nil && !errors.Is(err, license.ErrNotFound) && !license.Unreadable(err) {
 		return fmt.Errorf("loading license %s: %w", p.License, err)
 	}
-	if err != nil || v.Unusable(time.Now()) != "" {
+	if err != nil || v.Version != p.Version || v.Unusable(time.Now()) != "" {
 		return refusal.Forbidden(refusal.ReasonRepresentationUnproved, "The license that proved the representation does so no longer.")
 	}
 	return nil
@@ -164,7 +181,7 @@ func withheld(hs []credential.Holder, agree []party.Code) []string {
 // close takes out of an offered license what it says.
 func (o *OfferedLicense) close() {
 	v := &o.Version
-	o.Closed, o.HeldBy = true, nil
+	o.Closed, o.HeldBy, o.Masked = true, nil, nil
 	o.Version = license.Version{
 		Version: v.Version, State: v.State, TypeVersion: v.TypeVersion, ValidFrom: v.ValidFrom, ValidUntil: v.ValidUntil,
 		Origin: v.Origin, TrustGrade: v.TrustGrade, IssuedAt: v.IssuedAt,

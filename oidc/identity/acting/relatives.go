@@ -25,7 +25,7 @@ func (s *choosing) Relatives(ctx context.Context, me Me, acting *Acting, item st
 	if err != nil {
 		return Relatives{}, err
 	}
-	if r.Children, err = s.children(ctx, n, stored); err != nil {
+	if err = s.children(ctx, n, stored, &r); err != nil {
 		return Relatives{}, err
 	}
 	codes := representation.Held(&n.who.Party, n.today)
@@ -39,7 +39,7 @@ func (s *choosing) Relatives(ctx context.Context, me Me, acting *Acting, item st
 	if spouse == nil || spouse.Of != identity.Person || len(spouse.Codes) == 0 || meet(spouse.Codes, codes) {
 		return r, nil
 	}
-	r.Spouse = spouse.Codes
+	r.Spouse, r.Rests = spouse.Codes, append(r.Rests, *spouse)
 	for _, of := range stored {
 		if of.Kind != Entrusted {
 			continue
@@ -49,24 +49,24 @@ func (s *choosing) Relatives(ctx context.Context, me Me, acting *Acting, item st
 			return Relatives{}, err
 		}
 		if err == nil && len(of.Types) == 0 && meet(spouse.Codes, representation.Held(&u.Principal, n.today)) {
-			r.SpouseAgreed = true
+			r.SpouseAgreed, r.Entrusted = true, append(r.Entrusted, of.ID)
 		}
 	}
 	return r, nil
 }
 
-// children returns the codes of those below ConsentAge of whom somebody is the guardian.
-func (s *choosing) children(ctx context.Context, n *now, stored []Representation) (codes []party.Code, err error) {
+// children finds those below ConsentAge of whom somebody is the guardian.
+func (s *choosing) children(ctx context.Context, n *now, stored []Representation, into *Relatives) error {
 	add := func(more ...party.Code) {
 		for _, c := range more {
-			if !slices.Contains(codes, c) {
-				codes = append(codes, c)
+			if !slices.Contains(into.Children, c) {
+				into.Children = append(into.Children, c)
 			}
 		}
 	}
 	facts, err := s.proved(ctx, n)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, f := range facts {
 		if f.Kind != Guardian {
@@ -81,10 +81,11 @@ func (s *choosing) children(ctx context.Context, n *now, stored []Representation
 			consents, err = guarded(birth("", &facts[i], p.AllCodes()), n.today)
 		}
 		if err != nil && !isRefusal(err) {
-			return nil, err
+			return err
 		}
 		if err == nil && consents {
 			add(f.Codes...)
+			into.Rests = append(into.Rests, f)
 		}
 	}
 	for _, r := range stored {
@@ -93,13 +94,14 @@ func (s *choosing) children(ctx context.Context, n *now, stored []Representation
 		}
 		u, err := s.usable(ctx, n, r, Wanted{})
 		if err != nil && !isRefusal(err) {
-			return nil, err
+			return err
 		}
 		if err == nil && u.Consents {
 			add(representation.Held(&u.Principal, n.today)...)
+			into.Entrusted = append(into.Entrusted, r.ID)
 		}
 	}
-	return codes, nil
+	return nil
 }
 
 // relativesOf returns who represents the organization that is acted for.

@@ -84,7 +84,11 @@ type Relatives struct {
 	// SpouseAgreed reports whether the spouse entrusted the person with the item.
 	SpouseAgreed bool
 	Children     []party.Code // below ConsentAge, of whom the person is the guardian
-	Head         []party.Code // the present legal representative of the organization acted for
+	// Rests are the licenses by which spouse and children are known, and Entrusted the representations by which the
+	// person agrees for them.
+	Rests     []Fact
+	Entrusted []string
+	Head      []party.Code // the present legal representative of the organization acted for
 }
 
 // Appointment is a representation that somebody proposes.

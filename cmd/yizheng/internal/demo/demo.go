@@ -63,7 +63,7 @@ func Run(p *command.Process, c Config) (err error) {
 		return err
 	}
 	box := newMessageBox()
-	config.Log, config.Outside = config.Logger(p), install.Outside{Sender: box, Proofer: populationRegister{samples.people}, Believed: samples.proving}
+	config.Log, config.Outside = config.Logger(p), install.Outside{Sender: box, Proofer: populationRegister{samples.people}, Believed: samples.proving, Lawful: samples.lawful}
 	n, err := c.neighbours(p.Ctx, &config, samples)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"yizheng.internal/license"
 	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/credential"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
@@ -34,6 +35,7 @@ type samples struct {
 	people       []samplePerson
 	departments  []sampleDepartment
 	proving      []relation.Believed
+	lawful       []offer.Lawful
 	posts        []samplePost
 	platforms    map[string]party.Names // titles of other platforms, by their ids
 }
@@ -121,6 +123,13 @@ func loadSamples() (s samples, err error) {
 	}
 	if s.proving, err = relation.ReadBelieved(proving); err != nil {
 		return s, texts.Refuse("demo.sample", "proving.json", err)
+	}
+	lawful, err := sampleFiles.ReadFile("samples/legal.json")
+	if err != nil {
+		return s, err
+	}
+	if s.lawful, err = offer.ReadLawful(lawful); err != nil {
+		return s, texts.Refuse("demo.sample", "legal.json", err)
 	}
 	names, err := fs.Glob(sampleFiles, "samples/types/*.json")
 	if err != nil {

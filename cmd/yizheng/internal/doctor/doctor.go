@@ -197,6 +197,9 @@ func (e *examination) installation(p *command.Process) {
 	if in.Outside.Believed, err = e.Believed(); err != nil {
 		e.fail("proving", "doctor.see_serve.todo", "%v", err)
 	}
+	if in.Outside.Lawful, err = e.Lawful(); err != nil {
+		e.fail("proving", "doctor.see_serve.todo", "%v", err)
+	}
 	if err := in.CheckSchema(p.Ctx); err != nil {
 		e.fail("database", "", "%v", err)
 		return

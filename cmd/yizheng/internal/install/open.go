@@ -6,6 +6,9 @@
 package install
 
 import (
+	"yizheng.internal/api/join"
+	"yizheng.internal/oidc/identity/acting"
+
 	"cmp"
 	"context"
 	"encoding/pem"
@@ -119,7 +122,13 @@ func (in *Installation) Join(ctx context.Context, publicURL string) error {
 	in.Library, err = library.New(ctx, library.Config{
 		Stores: in.DB.Licenses(), Journal: in.DB.Journal(), Keyrings: in.Keys.Keyrings(), Vault: in.Keys.Vault(), Anchors: in.Keys.Anchors(),
 		Verifier: in.Verifier, AuthorityName: in.authorityName, PublicURL: publicURL, Log: in.Log, Step: in.Step,
-		Believed: in.Outside.Believed, Seen: in.Keys.Memory(),
+		Believed: in.Outside.Believed, Lawful: in.Outside.Lawful, Seen: in.Keys.Memory(),
+		Live: join.Live(func() *acting.Service {
+			if in.People == nil {
+				return nil
+			}
+			return in.People.Acting
+		}),
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"yizheng.internal/api/join"
 	"yizheng.internal/api/outbound"
 	"yizheng.internal/cmd/yizheng/internal/texts"
+	"yizheng.internal/license/offer"
 	"yizheng.internal/license/relation"
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
@@ -38,6 +39,8 @@ type Outside struct {
 	Upstreams []upstream.Provider
 	// Believed are the license types whose licenses prove who may act for whom.
 	Believed []relation.Believed
+	// Lawful are the legal bases of items that count.
+	Lawful []offer.Lawful
 	// Authorities are the CAs with whose certificates people log in.
 	Authorities []certificate.Authority
 }

@@ -174,6 +174,13 @@ func (s *Service) remind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	unused, err := s.In.Library.Offers.Unused(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range unused {
+		s.Log.Warn("a legal basis of --legal-basis has no effect: the published version of its item is another one, or says another text", "item", l.Item, "version", l.Version)
+	}
 	found, err := s.In.Library.Relations.Examine(ctx)
 	for _, f := range found {
 		s.Log.Warn("licenses of a type of --proving-types can't prove what they should: see doctor", "type", f.Type, "trouble", f.Trouble)

@@ -220,6 +220,47 @@ func TestCertificateHeader(t *testing.T) {
 	shows(t, try(t, untrusted, certificateHeader, url.PathEscape(kept.PEM()), certificateHeader+"-Secret", secret), http.StatusForbidden, "/login/certificate")
 }
 
+// A TLS session that is resumed names the certificate without its key: where a login of just now is asked for, the
+// text is signed, whether the connection is the first or the second factor, or logged in just before.
+func TestCertificateChannelFresh(t *testing.T) {
+	t.Parallel()
+	s := newCertified(t, "127.0.0.0/8")
+	k := s.ca.Issue(certificatetest.Wish{At: time.Now()})
+	shows(t, s.addCertificate(t, s.browser(t), k), http.StatusOK, "/security")
+	channel := func(p *apitest.Page) *apitest.Page {
+		f := p.Form("submit").With("act", "channel")
+		r := f.Request()
+		r.Header.Set(certificateHeader, url.PathEscape(k.PEM()))
+		r.Header.Set(certificateHeader+"-Secret", strings.ReplaceAll(proxySecret, " ", "-"))
+		return f.Browser().Do(r)
+	}
+	before := s.browser(t)
+	shows(t, channel(before.Get(s.url+"/sessions").Follow("by-certificate")), http.StatusOK, "/sessions")
+	refuses := func(p *apitest.Page) {
+		t.Helper()
+		shows(t, p, http.StatusForbidden, "/login/certificate")
+		says(t, p, "请用密钥对页面上的文本签名")
+	}
+	for _, asks := range [][]string{{"prompt", "login"}, {"max_age", "3600"}} {
+		for _, b := range []*apitest.Browser{s.browser(t), before} {
+			p := s.clinic.request(asks...).open(t, b)
+			shows(t, p, http.StatusOK, "/login")
+			refuses(channel(p.Follow("by-certificate")))
+		}
+		p := s.clinic.request(append(asks, "acr_values", "urn:yizheng:assurance:2")...).open(t, s.browser(t)).Form("submit").With("username", s.alice.Login, "password", s.alice.Password).Send()
+		if !p.Has("challenge") {
+			p = p.Follow("use-certificate")
+		}
+		p = channel(p)
+		shows(t, p, http.StatusUnprocessableEntity, "/login/code")
+		says(t, p, "请用密钥对页面上的文本签名")
+	}
+	p := before.Get(s.url + "/security/change") // of our own, which asks for a login of just now
+	shows(t, p, http.StatusOK, "/login")
+	refuses(channel(p.Follow("by-certificate")))
+	shows(t, signs(k, p.Follow("by-certificate")), http.StatusOK, "/security")
+}
+
 // Without CAs there is nothing of certificates.
 func TestNoCertificates(t *testing.T) {
 	t.Parallel()

@@ -6,7 +6,9 @@ import (
 
 	"yizheng.internal/oidc"
 	"yizheng.internal/oidc/identity"
+	"yizheng.internal/oidc/identity/certificate"
 	"yizheng.internal/oidc/identity/factor"
+	"yizheng.internal/oidc/request"
 )
 
 // Alone is what proves a passkey or a certificate, in place of login name and password (StepLogin).
@@ -16,6 +18,9 @@ type Alone struct {
 }
 
 func (w Alone) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error) {
+	if e := a.unsigned(w.Factor, w.Answer); e != nil {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemLogin, Refused: e})
+	}
 	account, proof, err := p.c.Factors.CheckAlone(ctx, w.Factor, factor.AloneAttempt{
 		Answer: w.Answer, Channel: a.browser.Certificate, Binding: aloneBinding(a.Handle, a.browser), Address: a.browser.Address, RequestID: a.browser.RequestID,
 	})
@@ -25,6 +30,15 @@ func (w Alone) take(ctx context.Context, p *Service, a *asking) (oidc.Step, erro
 		return oidc.Step{}, err
 	}
 	return p.logIn(ctx, a, account, proof, false)
+}
+
+// unsigned refuses the connection's certificate alone where a login of just now is asked for: a TLS session that is
+// resumed, or kept open, has it without any use of the key.
+func (a *asking) unsigned(n factor.Name, answer string) *identity.Error {
+	if r := &a.Request; n == factor.Certificate && answer == "" && (r.Direct || r.Wants(request.PromptLogin) || a.maxAge() != nil) {
+		return certificate.Refuse(certificate.ReasonUnsigned)
+	}
+	return nil
 }
 
 // aloneBinding binds a challenge to one request at one browser.

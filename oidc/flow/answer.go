@@ -264,6 +264,9 @@ func (c Code) take(ctx context.Context, p *Service, a *asking) (oidc.Step, error
 	if !a.choose(c.Factor) {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemStale})
 	}
+	if e := a.unsigned(a.further[0], c.Code); e != nil {
+		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})
+	}
 	proof, err := p.c.Factors.Finish(ctx, a.further[0], a.proving(), c.Code)
 	if e, ok := errors.AsType[*identity.Error](err); ok {
 		return p.again(ctx, a, oidc.Problem{Kind: oidc.ProblemCode, Refused: e})

@@ -334,7 +334,7 @@ func (p *judge) hinted(ctx context.Context, a *asking) (bool, error) {
 // loginStep says what the login needs before it satisfies the request; StepDone: nothing.
 func (a *asking) loginStep(hinted bool) (oidc.StepKind, *oidc.Error) {
 	r, l := &a.Request, a.login
-	if l == nil || r.Direct && l.Relayed() {
+	if l == nil || r.Direct && (l.Relayed() || factor.ByChannel(l.About.Factors)) {
 		return oidc.StepLogin, nil
 	}
 	if fresh := a.Login == l.ID; !fresh {

@@ -24,7 +24,7 @@ type PhoneChange struct {
 const PhoneWait = 24 * time.Hour
 
 // ChangePhone gives an account another phone. Whatever was logged in to the account ends, unless it had that
-// phone, and so does a ticket that somebody got by the former phone. The caller has checked that the phone is the person's, and tells both
+// phone and its owner wasn't seen, and so does a ticket that somebody got by the former phone. The caller has checked that the phone is the person's, and tells both
 // phones; former is the one that the account had. *Error: phone_invalid, phone_taken, phone_changed, person_closed. ErrNotFound.
 func (s *Service) ChangePhone(ctx context.Context, c PhoneChange) (a Account, former string, err error) {
 	if c.To != "" {
@@ -42,8 +42,12 @@ func (s *Service) ChangePhone(ctx context.Context, c PhoneChange) (a Account, fo
 			case former != c.To:
 				a.movePhone(c.To, c.Waits, time.Now().UTC())
 			}
-			if c.Present {
+			if c.Present { // who held the phone before may have logged in, or got a ticket
 				a.PhoneWaits = time.Time{}
+				if a.Setup.Phone {
+					a.Setup = SetupTicket{}
+				}
+				a.Secure(time.Now())
 			}
 			return nil
 		})

@@ -53,10 +53,11 @@ func (l *Login) Assurance() factor.Assurance {
 }
 
 // Proved returns when what the login rests on was proved: as of AuthTime or, if another provider says that it was
-// earlier, then. Zero if such a provider doesn't say when.
+// earlier, then. Zero if such a provider doesn't say when, or if
+// a connection's certificate is among it, whose key may have been used long ago.
 func (l *Login) Proved() time.Time {
 	at := l.About.AuthTime
-	if slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Factor == factor.Upstream && p.At == 0 }) {
+	if slices.ContainsFunc(l.About.Factors, func(p factor.Proof) bool { return p.Channel || p.Factor == factor.Upstream && p.At == 0 }) {
 		return time.Time{}
 	}
 	if there := oidc.AuthTime(at.Unix(), l.About.Factors); there < at.Unix() {

@@ -76,9 +76,17 @@ func TestConfirmPhone(t *testing.T) {
 		identitytest.IsReason(t, "another phone", err, "")
 		waits(true)
 		before := w.SMS.Count()
+		had, err := w.Change(t.Context(), a.ID, func(a *identity.Account) error {
+			a.Setup = identity.SetupTicket{Sum: []byte("x"), Expires: time.Now().Add(time.Hour), Phone: true}
+			return nil
+		})
+		identitytest.IsReason(t, "a ticket by the phone", err, "")
 		_, err = w.Authenticators.ConfirmPhone(t.Context(), "cli:张", a.ID, "139 0013 9000", "zh-CN")
 		identitytest.IsReason(t, "the same, at the counter", err, "")
 		waits(false)
+		if now, err := w.Account(t.Context(), a.ID); err != nil || !now.Secured.After(had.Secured) || now.Setup.Phone {
+			t.Errorf("what was logged in goes on, or the ticket counts: %+v, %v", now, err)
+		}
 		if sent := w.SMS.Sent()[before:]; len(sent) != 1 || sent[0].Phone != "+8613900139000" || sent[0].Kind != notice.PhoneBound {
 			t.Errorf("told: %+v", sent)
 		}

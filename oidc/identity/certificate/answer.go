@@ -126,7 +126,7 @@ func (s *Service) Signed(ctx context.Context, u Use, binding string, a Answer) (
 }
 
 // Channel checks a certificate (DER) with which somebody opened the connection to a proxy that is believed: whose key
-// it is was seen there. What such a login proves resists phishing. *Error: also unavailable.
+// it is was seen there. It may have been seen long ago: see [ReasonUnsigned]. *Error: also unavailable.
 func (s *Service) Channel(ctx context.Context, der string) (Checked, error) {
 	return s.check(ctx, []byte(der), time.Now())
 }

@@ -35,6 +35,7 @@ const (
 	ReasonRevoked   Reason = "certificate_revoked"
 	ReasonUnlisted  Reason = "certificate_unlisted" // whether it is revoked isn't known: no list, or one that is too old
 	ReasonStale     Reason = "certificate_stale"    // the challenge is too old, or was answered before
+	ReasonUnsigned  Reason = "certificate_unsigned" // the connection's isn't enough: a login of just now is asked for
 )
 
 // What an outsider isn't told: see [ReasonRefused].
@@ -55,7 +56,7 @@ func unavailable(err error) error {
 
 // Told reports whether people are told a reason that a login with a certificate was refused for.
 func Told(r Reason) bool {
-	return slices.Contains([]Reason{ReasonFormat, ReasonUsage, ReasonUntrusted, ReasonPeriod, ReasonRevoked, ReasonUnlisted, ReasonStale, ReasonRefused}, r)
+	return slices.Contains([]Reason{ReasonFormat, ReasonUsage, ReasonUntrusted, ReasonPeriod, ReasonRevoked, ReasonUnlisted, ReasonStale, ReasonUnsigned, ReasonRefused}, r)
 }
 
 // Refuse refuses a certificate for a reason.
@@ -75,6 +76,7 @@ var details = map[Reason]string{
 	ReasonRevoked:   "The certificate was revoked by its issuer.",
 	ReasonUnlisted:  "Whether the certificate was revoked can't be checked just now. Try again later, or log in in another way.",
 	ReasonStale:     "The text was signed too late, or was used before. Sign the new one.",
+	ReasonUnsigned:  "Your identity is to be confirmed anew here: sign the text with your key, or log in in another way.",
 	ReasonWrong:     "The signature isn't that of this certificate over the text of this page.",
 	ReasonUnknown:   "No account has this certificate.",
 	ReasonRefused:   "This certificate can't be used. Log in in another way.",
@@ -157,9 +159,6 @@ type Certificate struct {
 	Strength  int       `json:"strength"`      // of what a signature by it proves: 1, or 2 if its key is in hardware
 	Used      time.Time `json:"used,omitzero"` // when somebody logged in with it last
 }
-
-// Hardware reports whether the certificate's key is in hardware that asks for a PIN.
-func (c *Checked) Hardware() bool { return c.authority.Hardware }
 
 // keyOf names a public key.
 func keyOf(c *pki.Certificate) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -136,7 +137,7 @@ func TestSigned(t *testing.T) {
 				continue
 			}
 			sums = append(sums, c.Key)
-			if c.Subject != "样例张小䶮" || c.Issuer != "样例 CA sub" || c.Certificate.Authority != "yunling" || c.Strength != 2 || !c.Hardware() || !c.NotAfter.After(begin) {
+			if c.Subject != "样例张小䶮" || c.Issuer != "样例 CA sub" || c.Certificate.Authority != "yunling" || c.Strength != 2 || !c.NotAfter.After(begin) {
 				t.Errorf("%s: %+v", name, c.Certificate)
 			}
 		}
@@ -288,6 +289,32 @@ func TestLists(t *testing.T) {
 		check("with the old list again", certificate.ReasonRevoked)
 		time.Sleep(90 * time.Hour)
 		check("revoked, by a list that is out of date", certificate.ReasonRevoked)
+	})
+}
+
+// A list counts for whom its CA's key signed: another CA of that name has one, and this one has none.
+func TestListOfAnother(t *testing.T) {
+	o, other := newOffice(t), certificatetest.NewCA(t, begin)
+	sub := other.Under("sub", begin)
+	k := o.sub.Issue(certificatetest.Wish{At: begin, Extensions: "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nauthorityKeyIdentifier=none\n"})
+	direct := o.root.Issue(certificatetest.Wish{At: begin, Extensions: "basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nauthorityKeyIdentifier=none\n"})
+	o.put("root.pem", slices.Concat(o.root.PEM(), other.PEM()))
+	o.put("sub.pem", slices.Concat(o.sub.PEM(), sub.PEM()))
+	own, _ := o.read("sub.crl")
+	o.put("sub.crl", sub.List(begin.Add(-time.Hour), begin.Add(24*time.Hour)))
+	o.put("other.crl", other.List(begin.Add(-time.Hour), begin.Add(24*time.Hour)))
+	o.put("own.crl", own)
+	synctest.Test(t, func(t *testing.T) {
+		lists := func(names string) string {
+			return strings.Replace(fmt.Sprintf(oneAuthority, ""), `"sub.crl"`, names, 1)
+		}
+		s := o.open(t, lists(`"sub.crl", "other.crl"`))
+		_, err := s.Channel(t.Context(), string(k.DER()))
+		is(t, "with another's list alone", err, certificate.ReasonUnlisted)
+		_, err = s.Channel(t.Context(), string(direct.DER()))
+		is(t, "with another root's list alone", err, certificate.ReasonUnlisted)
+		_, err = o.open(t, lists(`"sub.crl", "own.crl"`)).Channel(t.Context(), string(k.DER()))
+		is(t, "with its own beside it", err, "")
 	})
 }
 

@@ -108,20 +108,39 @@ func (s *Service) checkPath(ctx context.Context, a *Authority, path []*pki.Certi
 	} else if err != nil {
 		return err
 	}
-	return s.checkRevoked(a, path, now)
+	anchor, err := s.anchorOf(ctx, a, path[len(path)-1])
+	if err != nil {
+		return err
+	}
+	return s.checkRevoked(a, path, append(slices.Clone(path[1:]), anchor), now)
 }
 
-// checkRevoked looks for a chain's certificates on the lists of their issuers. Without a list of the leaf's
+// anchorOf returns the anchor whose key signed a certificate: several may have its issuer's name.
+func (s *Service) anchorOf(ctx context.Context, a *Authority, c *pki.Certificate) (*pki.Certificate, error) {
+	err := error(sm2.ErrSignature)
+	for _, anchor := range a.cas[:len(a.cas)-len(a.between)] {
+		if !issues(anchor, c) {
+			continue
+		}
+		if err = s.c.Verifier.Verify(ctx, anchor.PublicKey, c.RawTBSCertificate, c.Signature); err == nil || errors.Is(err, sm2.ErrUndecided) {
+			return anchor, err
+		}
+	}
+	return nil, refuse(ReasonUntrusted, err)
+}
+
+// checkRevoked looks for a chain's certificates on the lists of their issuers: those of the keys that signed them,
+// for another CA may have the same name. Without a list of the leaf's
 // issuer that is new enough, nothing passes. An intermediate stands in the operator's file, so the list of its
 // issuer counts only if it is there.
-func (s *Service) checkRevoked(a *Authority, path []*pki.Certificate, now time.Time) error {
+func (s *Service) checkRevoked(a *Authority, path, issuers []*pki.Certificate, now time.Time) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for i, c := range path {
 		found := false
 		for _, ca := range a.cas {
 			l := s.lists[ca]
-			if l == nil || !issues(ca, c) {
+			if l == nil || !bytes.Equal(ca.RawSubjectPublicKeyInfo, issuers[i].RawSubjectPublicKeyInfo) {
 				continue
 			}
 			found = true

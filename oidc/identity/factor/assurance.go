@@ -35,10 +35,13 @@ type Proof struct {
 	// as it counts here. At is of Upstream alone: when that login was, in seconds since 1970; 0: when it was told of.
 	Strength Assurance
 	At       int64
+	// Channel is of [Certificate]: it was the connection's. Whether the key was used just now isn't known, so nothing
+	// rests on it that asks for a login of just now.
+	Channel bool
 }
 
 // String returns the proof as it is stored: the factor's name, then +uv if the authenticator
-// verified its user, then ~ if it was relayed, then = with the strength and ; with the time if there is a strength,
+// verified its user, then ~ if it was relayed, ^ if it was the connection's, then = with the strength and ; with the time if there is a strength,
 // then @ and the phone if Phone is set.
 func (p Proof) String() string {
 	s := string(p.Factor)
@@ -47,6 +50,9 @@ func (p Proof) String() string {
 	}
 	if p.Relayed {
 		s += relayedMark
+	}
+	if p.Channel {
+		s += channelMark
 	}
 	if p.Strength > nothing {
 		s += "=" + strconv.Itoa(int(p.Strength)) + ";" + strconv.FormatInt(p.At, 10)
@@ -62,6 +68,7 @@ func (p Proof) String() string {
 const (
 	verifiedMark = "+uv"
 	relayedMark  = "~"
+	channelMark  = "^"
 )
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -72,9 +79,10 @@ func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 func (p *Proof) UnmarshalText(text []byte) error {
 	rest, phone, _ := strings.Cut(string(text), "@")
 	rest, told, _ := strings.Cut(rest, "=")
+	rest, channel := strings.CutSuffix(rest, channelMark)
 	rest, relayed := strings.CutSuffix(rest, relayedMark)
 	name, verified := strings.CutSuffix(rest, verifiedMark)
-	*p = Proof{Factor: Name(name), Verified: verified, Relayed: relayed, Phone: phone}
+	*p = Proof{Factor: Name(name), Verified: verified, Relayed: relayed, Channel: channel, Phone: phone}
 	if strength, at, ok := strings.Cut(told, ";"); ok && len(strength) == 1 && strength > "0" && strength <= "2" {
 		p.Strength = Assurance(strength[0] - '0')
 		p.At, _ = strconv.ParseInt(at, 10, 64) // 0 if it is none
@@ -211,6 +219,11 @@ func Relay(proofs []Proof) []Proof {
 // Elsewhere reports whether something was proved at another provider.
 func Elsewhere(proofs []Proof) bool {
 	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Factor == Upstream })
+}
+
+// ByChannel reports whether anything was proved by the connection's certificate.
+func ByChannel(proofs []Proof) bool {
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return p.Channel })
 }
 
 // Relayed reports whether any of the proofs was relayed.

@@ -16,10 +16,10 @@ import (
 const Certificate Name = certificate.Factor
 
 // byCertificate counts for what its authority's configuration says: for two factors if the key lies in hardware that
-// asks for a PIN. A false website can get a signature from somebody, but not the key that a connection was opened with:
-// then it is Verified (NIST SP 800-63B-4 section 3.2.5). Its method is pop (RFC 8176): of a key, in hardware or not.
+// asks for a PIN. The connection's certificate counts for no more: a TLS session that is resumed, or kept open, has it
+// without any use of the key. Its method is pop (RFC 8176): of a key, in hardware or not.
 var byCertificate = Definition{
-	Name: Certificate, Methods: []string{"pop"}, Kind: Held, Strength: oneFactor, Verified: resistant,
+	Name: Certificate, Methods: []string{"pop"}, Kind: Held, Strength: oneFactor,
 	Best: func(a identity.Account) Proof {
 		best := Proof{Factor: Certificate}
 		for _, c := range certificate.Of(&a) {
@@ -82,10 +82,7 @@ func (t *tools) checked(ctx context.Context, u certificate.Use, binding, answer,
 
 // proofOf returns what a certificate proved; channel says that the connection was opened with it.
 func proofOf(c *certificate.Checked, channel bool) Proof {
-	if channel && c.Hardware() {
-		return Proof{Factor: Certificate, Verified: true}
-	}
-	return Proof{Factor: Certificate, Strength: Assurance(c.Strength)}
+	return Proof{Factor: Certificate, Strength: Assurance(c.Strength), Channel: channel}
 }
 
 // options implements [alone].

@@ -101,8 +101,8 @@ func TestCertificateAlone(t *testing.T) {
 		signed, channel  factor.Proof
 		strength, amount factor.Assurance
 	}{
-		{true, factor.Proof{Factor: factor.Certificate, Strength: 2}, factor.Proof{Factor: factor.Certificate, Verified: true}, 2, 3},
-		{false, factor.Proof{Factor: factor.Certificate, Strength: 1}, factor.Proof{Factor: factor.Certificate, Strength: 1}, 1, 1},
+		{true, factor.Proof{Factor: factor.Certificate, Strength: 2}, factor.Proof{Factor: factor.Certificate, Strength: 2, Channel: true}, 2, 2},
+		{false, factor.Proof{Factor: factor.Certificate, Strength: 1}, factor.Proof{Factor: factor.Certificate, Strength: 1, Channel: true}, 1, 1},
 	} {
 		o := newOffice(t, tt.hardware)
 		k := o.ca.Issue(certificatetest.Wish{At: begin})
@@ -125,13 +125,16 @@ func TestCertificateAlone(t *testing.T) {
 			}
 			got, p, err = byCertificate(t, w, factor.AloneAttempt{Binding: "b", Channel: string(renewed.DER())})
 			identitytest.IsReason(t, "by the connection, renewed", err, "")
+			if text, _ := p.MarshalText(); back.UnmarshalText(text) != nil || back != p {
+				t.Errorf("stored it is %s, and read %v", text, back)
+			}
 			if got.ID != a.ID || p != tt.channel || factor.All().Strength([]factor.Proof{p}) != tt.amount {
 				t.Errorf("it leads to %s and proves %v", got.ID, p)
 			}
 			if len(certificate.Of(&got)) != 1 || fmt.Sprint(factor.All().Methods([]factor.Proof{p})) == "[]" {
 				t.Errorf("the account has %+v", certificate.Of(&got))
 			}
-			// Nothing but the channel is ever more than two factors: a change of authenticators asks for no more.
+			// It is never more than two factors: a change of authenticators asks for no more.
 			if most := factor.All().Strength(factor.All().Best(got, time.Now())[1:2]); most != tt.strength {
 				t.Errorf("the best that the certificate can be is %d", most)
 			}

@@ -43,6 +43,7 @@ func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin
 	}
 	s.Name, s.Acting, s.ActingCodes, s.Representation, s.PrincipalAgrees = p.Name, a.Principal.ID, a.Principal.AllCodes(), a.ID, !a.Consents
 	s.Former = append(s.Former, former(&a.Principal)...)
+	s.ViewOnly = !slices.Contains(a.Acts, acting.Apply)
 	for _, t := range a.Types {
 		s.Types = append(s.Types, credential.TypeCode(t))
 	}

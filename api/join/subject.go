@@ -16,7 +16,6 @@ import (
 	"yizheng.internal/oidc/identity"
 	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/identity/factor"
-	"yizheng.internal/oidc/identity/representation"
 )
 
 // Subject returns a person who is logged in, as the library wants to know them: licenses are found by all codes
@@ -43,6 +42,7 @@ func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin
 	}
 	s.Name, s.Acting, s.ActingCodes, s.Representation, s.PrincipalAgrees = p.Name, a.Principal.ID, a.Principal.AllCodes(), a.ID, !a.Consents
 	s.Former = append(s.Former, former(&a.Principal)...)
+	s.ViewOnly = !slices.Contains(a.Acts, acting.Apply)
 	for _, t := range a.Types {
 		s.Types = append(s.Types, credential.TypeCode(t))
 	}
@@ -55,9 +55,14 @@ func Subject(p identity.Party, assurance factor.Assurance, a *acting.Acting, kin
 }
 
 // former returns the codes of a party that it doesn't hold today.
-func former(p *identity.Party) []party.Code {
-	held := representation.Held(p, party.DateOf(time.Now()))
-	return slices.DeleteFunc(p.AllCodes(), func(c party.Code) bool { return slices.Contains(held, c) })
+func former(p *identity.Party) (codes []party.Code) {
+	today := party.DateOf(time.Now())
+	for _, c := range p.Codes {
+		if !c.Held(today) {
+			codes = append(codes, c.Code)
+		}
+	}
+	return codes
 }
 
 // Live returns what tells the library whether a person may still use a representation, as find's service says: it is

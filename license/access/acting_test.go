@@ -209,3 +209,48 @@ func decoded(t *testing.T, disclosure string) []byte {
 	}
 	return plain
 }
+
+// Who acts for somebody sees of their grants and readings what the representation covers, and withdraws what they may
+// apply for.
+func TestRepresentationBoundsGrants(t *testing.T) {
+	t.Parallel()
+	w := newSharing(t)
+	together(t, w)
+	g := w.Agree(t, nil)
+	if _, err := w.Readings.Redeem(t.Context(), consumer, redeem(w.Deliver(t, g.ID), "1")); err != nil {
+		t.Fatal(err)
+	}
+	acting := func(types ...credential.TypeCode) offers.Subject {
+		s := licensetest.Subject()
+		return offers.Subject{Party: "agent", Acting: s.Party, ActingCodes: s.Codes, Assurance: 2, Types: types}
+	}
+	for name, test := range map[string]struct {
+		s    offers.Subject
+		sees bool
+	}{
+		"all types": {acting(), true}, "this type": {acting(licensetest.TypeCode), true}, "another type": {acting("11990000000010014J099"), false},
+	} {
+		page, err := w.Grants.List(t.Context(), test.s, "", 10)
+		if err != nil || (len(page.Grants) == 1) != test.sees {
+			t.Errorf("%s: grants %+v, %v", name, page, err)
+		}
+		records, err := w.Readings.AccessRecords(t.Context(), test.s, 0, 10)
+		if err != nil || (len(records.Records) == 1) != test.sees {
+			t.Errorf("%s: readings %+v, %v", name, records, err)
+		}
+		of, err := w.Readings.LicenseRecords(t.Context(), test.s, g.Licenses[0].License, 0, 10)
+		if err != nil || (len(of.Records) == 1) != test.sees {
+			t.Errorf("%s: readings of the license %+v, %v", name, of, err)
+		}
+	}
+	views, child, outside := acting(), acting(), acting("11990000000010014J099")
+	views.ViewOnly, child.PrincipalAgrees = true, true
+	for name, s := range map[string]offers.Subject{"who may only look": views, "whose child agrees itself": child, "of another type": outside} {
+		if _, err := w.Grants.Withdraw(t.Context(), consumer, s, g.ID); licensetest.Reason(t, err) != "grant_unknown" {
+			t.Errorf("%s withdraws: %v", name, err)
+		}
+	}
+	if ended, err := w.Grants.Withdraw(t.Context(), consumer, acting(licensetest.TypeCode), g.ID); err != nil || ended.EndedBy != "holder" {
+		t.Errorf("withdrawn: %+v, %v", ended, err)
+	}
+}

@@ -273,6 +273,15 @@ func (r *Service) recordOf(ctx context.Context, s offer.Subject, rec Record, led
 	if a, err = r.opened(ctx, rec); err != nil {
 		return Opened{}, false, err
 	}
+	if s.Acting != "" && len(s.Types) > 0 {
+		l, _, err := r.c.Records.Load(ctx, rec.License, rec.Version)
+		if err != nil && !errors.Is(err, license.ErrNotFound) && !license.Unreadable(err) {
+			return Opened{}, false, fmt.Errorf("loading license %s: %w", rec.License, err)
+		}
+		if err != nil || !s.Covers(l.Type) {
+			return Opened{}, false, nil
+		}
+	}
 	if a.owner() != s.Owner() {
 		if mine, err = r.heldThen(ctx, rec, s.CodesOf(catalog.RelationApplicant), led); err != nil || !mine {
 			return Opened{}, false, err

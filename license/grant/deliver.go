@@ -2,6 +2,7 @@ package grant
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,11 +241,22 @@ func (r *Service) Revoke(ctx context.Context, a audit.Actor, id ID, reason strin
 }
 
 // Withdraw ends a grant at once, because its holder wants it. It is for the party who agreed, or for whoever acts
-// for the organization in whose name the party agreed. A grant that has ended stays as it is.
+// for the organization in whose name the party agreed, may apply for it, and has a representation that covers all
+// the grant's licenses; a child who agrees itself withdraws itself. A grant that has ended stays as it is.
 func (r *Service) Withdraw(ctx context.Context, a audit.Actor, s offer.Subject, id ID) (g Grant, err error) {
 	defer audit.Refusal(ctx, r.c.Journal, &err, a, journal.ActionGrantWithdraw, "")
 	if s.Owner() == "" {
 		return Grant{}, errors.New("withdrawing a grant: the subject has no party id")
+	}
+	if s.Acting != "" && (s.ViewOnly || s.PrincipalAgrees) {
+		return Grant{}, errGrantUnknown()
+	}
+	_, b, _, err := r.load(ctx, id, whoever)
+	if err != nil {
+		return Grant{}, err
+	}
+	if covered, err := r.covered(ctx, &s, &b.Grant); err != nil || !covered {
+		return Grant{}, cmp.Or(err, errGrantUnknown())
 	}
 	return r.finish(ctx, a, journal.ActionGrantWithdraw, id, EndedByHolder, func(g *Grant) bool { return g.Owner() == s.Owner() })
 }
@@ -275,6 +287,23 @@ func (r *Service) finish(ctx context.Context, a audit.Actor, act journal.Action,
 		return b.Grant, nil
 	}
 	return Grant{}, refusal.ChangedMeanwhile()
+}
+
+// covered reports whether a subject's representation covers the types of all licenses of a grant.
+func (r *Service) covered(ctx context.Context, s *offer.Subject, g *Grant) (bool, error) {
+	if s.Acting == "" || len(s.Types) == 0 {
+		return true, nil
+	}
+	for _, l := range g.Licenses {
+		rec, _, err := r.c.Records.Load(ctx, l.License, l.Version)
+		if err != nil && !errors.Is(err, license.ErrNotFound) {
+			return false, fmt.Errorf("loading license %s: %w", l.License, err)
+		}
+		if err != nil || !s.Covers(rec.Type) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Page is one page of a party's grants.
@@ -311,6 +340,11 @@ func (r *Service) List(ctx context.Context, s offer.Subject, cursor string, limi
 		}
 		if b.Grant.Owner() != s.Owner() { // the lookup row that led here is not trusted
 			_ = r.c.Vault.Auth().Refuse("grant_parties", string(rec.ID), "a party that it does not belong to leads to it") // logged, and counted
+			continue
+		}
+		if covered, err := r.covered(ctx, &s, &b.Grant); err != nil {
+			return Page{}, err
+		} else if !covered {
 			continue
 		}
 		page.Grants = append(page.Grants, b.Grant.Stand(rec, now))

@@ -57,7 +57,7 @@ func (r *Service) Held(ctx context.Context, a audit.Actor, s Subject, cursor str
 		return HeldPage{}, fmt.Errorf("searching a holder's licenses: %w", err)
 	}
 	for _, rec := range records {
-		if !s.covers(rec.Type) {
+		if !s.Covers(rec.Type) {
 			continue
 		}
 		l, err := r.openHeld(ctx, rec.ID, codes, s.agrees())
@@ -92,7 +92,7 @@ func (r *Service) HeldLicense(ctx context.Context, a audit.Actor, s Subject, id 
 		return HeldLicense{}, unknown
 	}
 	l, err = r.openHeld(ctx, id, s.CodesOf(catalog.RelationApplicant), s.agrees())
-	if errors.Is(err, license.ErrNotFound) || err == nil && !s.covers(l.TypeCode) {
+	if errors.Is(err, license.ErrNotFound) || err == nil && !s.Covers(l.TypeCode) {
 		return HeldLicense{}, unknown
 	} else if err != nil {
 		return HeldLicense{}, err

@@ -327,7 +327,7 @@ func (g *offering) material(ctx context.Context, m catalog.Material, find string
 	f := finding{number: find, find: license.NumberKey(find), covered: len(codes) > 0}
 	outside := 0
 	for _, alt := range m.Alternatives {
-		if !g.s.covers(alt.TypeCode) {
+		if !g.s.Covers(alt.TypeCode) {
 			outside++
 			f.covered = false
 			continue

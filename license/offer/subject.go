@@ -30,6 +30,8 @@ type Subject struct {
 	Representation string
 	Proving        *Proving              // nil: no license proves the representation
 	Types          []credential.TypeCode // of the licenses that the representation covers; empty: all
+	// ViewOnly reports whether the representation lets them look, and nothing else.
+	ViewOnly bool
 	// PrincipalAgrees reports whether the person acted for must agree themself, as a child of 14 or older must: then
 	// nothing of theirs is released.
 	PrincipalAgrees bool
@@ -121,8 +123,8 @@ func (s *Subject) hindered(m *catalog.Material) Outcome {
 	return OutcomeRepresentative
 }
 
-// covers reports whether licenses of a type lie within the representation, if somebody is acted for.
-func (s *Subject) covers(t credential.TypeCode) bool {
+// Covers reports whether licenses of a type lie within the representation, if somebody is acted for.
+func (s *Subject) Covers(t credential.TypeCode) bool {
 	return s.Acting == "" || len(s.Types) == 0 || slices.Contains(s.Types, t)
 }
 

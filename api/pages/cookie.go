@@ -128,13 +128,13 @@ func (v *Visit) takeNotice() string {
 func (v *Visit) NoteDevice(account identity.Account) {
 	device, err := v.s.c.Factors.DeviceToken(v.R.Context(), account, v.Browser.Device)
 	if err != nil {
-		v.Warn("a device could not be noted", err)
+		Warn(v, "a device could not be noted", err)
 		return
 	}
 	v.setCookie(deviceCookie, device, year)
 }
 
-// Warn logs what went wrong without the page's failing.
-func (v *Visit) Warn(what string, err error) {
+// Warn logs what went wrong on a page without its failing.
+func Warn(v *Visit, what string, err error) {
 	v.s.c.Log.LogAttrs(v.R.Context(), slog.LevelWarn, what, slog.String("error", err.Error()))
 }

@@ -10,7 +10,6 @@ import (
 	"yizheng.internal/oidc/client"
 	"yizheng.internal/oidc/consent"
 	"yizheng.internal/oidc/identity"
-	"yizheng.internal/oidc/identity/acting"
 	"yizheng.internal/oidc/token"
 )
 
@@ -204,7 +203,7 @@ func TestOfflineAccessIsBound(t *testing.T) {
 		b.session(t, w.zhang, 1)
 		li.session(t, w.li, 1)
 		tokens := b.tokens(t, w.bureau, "scope", "openid offline_access", "prompt", "consent")
-		for as, want := range map[*token.Behalf]bool{nil: true, {Representation: "r", Kind: acting.Agent, Principal: "p"}: false} {
+		for as, want := range map[*token.Behalf]bool{nil: true, {Representation: "r", Kind: "agent", Principal: "p"}: false} {
 			if offline, err := w.HasOffline(t.Context(), w.bureau.ID, w.zhang.Party, as); err != nil || offline != want {
 				t.Errorf("who acts as %+v has offline access: %t, %v", as, offline, err)
 			}

@@ -78,7 +78,7 @@ func (p *Portal) represented(v *pages.Visit, who *oidc.Session) error {
 // unknown has the page say that it couldn't be found out for whom somebody acts, or may.
 func unknown(v *pages.Visit, err error) {
 	v.Frame.Notice = "acting_unknown"
-	v.Warn("for whom somebody acts on pages of ours can't be found out", err)
+	pages.Warn(v, "for whom somebody acts on pages of ours can't be found out", err)
 }
 
 // me is who is logged in, as package acting knows them.

@@ -24,6 +24,10 @@ func TestAttackCarryLevel(t *testing.T) {
 	x.change(t, x.portal, mine, "codes/end", `"3"`, object{
 		"code": object{"type": "111", "value": portalPerson}, "until": party.DateOf(time.Now().AddDate(0, 0, -2)).String(), "evidence": "样例",
 	}).want(t, 403, "level_too_high")
+	// Nor does it lower, close or disable them.
+	x.change(t, x.portal, mine, "level", `"3"`, object{"level": 1, "evidence": "样例"}).want(t, 403, "level_too_high")
+	x.change(t, x.portal, mine, "close", `"3"`, object{"kind": "closed", "on": party.DateOf(time.Now()).String(), "evidence": "样例"}).want(t, 403, "level_too_high")
+	x.change(t, x.portal, mine, "disable", `"3"`, nil).want(t, 403, "level_too_high")
 	if a, err := x.people.Account(t.Context(), mine); err != nil || a.Revision != 3 || a.Proofing.Level != 3 {
 		t.Errorf("the account is %+v, %v", a, err)
 	}

@@ -38,6 +38,8 @@ func TestMergePeople(t *testing.T) {
 	x := newRegistry(t, serviceConfig{})
 	mine := x.take(t, "portal", "1", "张样例", portalPerson)
 	other, passport := x.holder(t, "portal", "2", "Zhang Yangli", "E00000001")
+	x.merge(t, x.portal, citizen(portalPerson), passport).want(t, 409, "operator_needed") // the names differ
+	x.change(t, x.portal, other, "name", `"1"`, nameBody("张样例")).want(t, 200, "")
 	before, err := x.people.Account(t.Context(), other)
 	mustOf(t)(err)
 	a := x.merge(t, x.portal, citizen(portalPerson), passport).want(t, 200, "")
@@ -93,6 +95,27 @@ func TestAttackMerge(t *testing.T) {
 	x.merge(t, x.portal, citizen("123"), passport).want(t, 422, "code_invalid")
 	x.merge(t, x.portal, party.Code{Type: party.SocialCredit, Value: departmentUSCC}, passport).want(t, 422, "code_invalid")
 	x.call(t, x.portal, "POST", peoplePath+"/merge", object{"keep": object{"type": "111", "value": portalPerson}, "merge": object{"type": "414", "value": passport.Value}, "evidence": " "}).want(t, 422, "evidence_invalid")
+	x.merge(t, x.portal, passport, citizen(portalPerson)).want(t, 409, "operator_needed") // the citizen's account stays
+	for what, used := range map[string]func(*identity.Account){
+		"a password": func(a *identity.Account) {
+			a.Password = identity.PasswordHash{Algorithm: "argon2id", Sum: []byte("x"), Set: time.Now().UTC()}
+		},
+		"a proved phone": func(a *identity.Account) { a.PhoneProved = time.Now().UTC() },
+		"another way to log": func(a *identity.Account) {
+			a.Authenticators = []identity.Authenticator{{ID: identity.NewID(), Factor: "totp"}}
+		},
+	} {
+		var had identity.Account
+		_, err := x.people.Change(t.Context(), other, func(a *identity.Account) error { had = *a; used(a); return nil })
+		mustOf(t)(err)
+		t.Log("with", what)
+		x.merge(t, x.portal, citizen(portalPerson), passport).want(t, 409, "operator_needed")
+		_, err = x.people.Change(t.Context(), other, func(a *identity.Account) error {
+			a.Password, a.PhoneProved, a.Authenticators = had.Password, had.PhoneProved, had.Authenticators
+			return nil
+		})
+		mustOf(t)(err)
+	}
 	second := x.take(t, "portal", "3", "张样例", "110105199003077710")
 	x.merge(t, x.portal, citizen(portalPerson), citizen("110105199003077710")).want(t, 409, "codes_contradict")
 	by := registrar.Caller{Actor: "cli", Operator: true}

@@ -9,7 +9,7 @@ import (
 var peopleReasons = []Reason{
 	{Status: http.StatusForbidden, Reason: "source_missing", of: ofPeople,
 		Meaning: "Your client has no source of people that is known here: ask the operator to register one."},
-	{Status: http.StatusForbidden, Reason: "level_too_high", of: ofOperation("create-person", "change-level", "rename-person", "add-code", "end-code", "merge-people"),
+	{Status: http.StatusForbidden, Reason: "level_too_high", of: ofOperation("create-person", "change-level", "rename-person", "add-code", "end-code", "merge-people", "close-person", "disable-person", "enable-person"),
 		Meaning: "The level, or that which the person has, is above the highest of your source or of your client, which the operator sets: send a lower one, or ask them."},
 	{Status: http.StatusNotFound, Reason: "person_unknown", of: ofPerson,
 		Meaning: "There is nobody with that id or number, or nobody of your sources: compare it with the document."},

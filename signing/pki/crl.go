@@ -30,6 +30,7 @@ type RevocationList struct {
 	NextUpdate time.Time // when it is out of date
 	Entries    []Revocation
 	Raw        []byte // DER
+	Partial    bool   // it says that it may not have all: a deltaCRLIndicator or an issuingDistributionPoint
 }
 
 // reasonCodes are the names of CRLReason by code. 7 is not used, and 8
@@ -107,6 +108,7 @@ func ParseRevocationList(ctx context.Context, der []byte, issuer *Certificate, v
 		if e.Critical {
 			return nil, fmt.Errorf("revocation list: critical extension %v is not understood", e.Id)
 		}
+		list.Partial = list.Partial || e.Id.String() == "2.5.29.27" || e.Id.String() == "2.5.29.28"
 	}
 	for _, e := range parsed.RevokedCertificateEntries {
 		for _, x := range e.Extensions {

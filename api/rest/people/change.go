@@ -83,6 +83,8 @@ func refusedChange(err error) error {
 			return noSource()
 		case identity.ReasonClosed:
 			return problem.Refuse(http.StatusConflict, "person_closed", "The account was closed. An operator can open it again.")
+		case registrar.ReasonTooHigh:
+			return tooHigh(err)
 		case registrar.ReasonChanged:
 			return problem.Refuse(http.StatusPreconditionFailed, "revision_mismatch", "The person was changed since you read them. Read them again, and repeat the change if it is still wanted.")
 		}

@@ -38,7 +38,7 @@ func (x *People) merge(c *call.Call) error {
 	case registrar.ReasonContradict:
 		return problem.Refuse(http.StatusConflict, "codes_contradict", "Both hold a number of which a person has one at a time. If they are one person, end the wrong number first.")
 	case registrar.ReasonNotYour:
-		return problem.Refuse(http.StatusConflict, "operator_needed", "Both have or had a citizen's number. An operator merges them.")
+		return problem.Refuse(http.StatusConflict, "operator_needed", "Both have or had a citizen's number, somebody has used the account that would be closed, the names differ, or the one to keep isn't who has the citizen's number. An operator merges them.")
 	case registrar.ReasonOperator:
 		return problem.Refuse(http.StatusConflict, "disabled_by_operator", "An operator disabled the account of one of the two, and merges them.")
 	case registrar.ReasonMany:

@@ -318,6 +318,23 @@ func TestListOfAnother(t *testing.T) {
 	})
 }
 
+// A list that may not be complete is none, though nothing marks it as critical.
+func TestPartialList(t *testing.T) {
+	o := newOffice(t)
+	k := o.sub.Issue(certificatetest.Wish{At: begin})
+	for _, extension := range []string{"2.5.29.27=ASN1:INTEGER:1\n", "issuingDistributionPoint=fullname:URI:http://crl.example/1.crl\n"} {
+		o.put("sub.crl", o.sub.ListWith(extension, begin.Add(-time.Hour), begin.Add(24*time.Hour)))
+		synctest.Test(t, func(t *testing.T) {
+			s := o.open(t, fmt.Sprintf(oneAuthority, ""))
+			_, err := s.Channel(t.Context(), string(k.DER()))
+			is(t, extension, err, certificate.ReasonUnlisted)
+			if all := s.Lists(time.Now()); len(all) != 1 || !strings.Contains(all[0].Problem, "complete") {
+				t.Errorf("the lists are %+v", all)
+			}
+		})
+	}
+}
+
 // A list is fetched from an address, each hour, and sooner after a failure.
 func TestFetched(t *testing.T) {
 	o := newOffice(t)

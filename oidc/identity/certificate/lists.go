@@ -149,6 +149,9 @@ func (s *Service) parse(ctx context.Context, a *Authority, text []byte, now time
 			err = refused
 			continue
 		}
+		if l.Partial { // marked as critical or not: who isn't on it may have been revoked
+			return nil, nil, errors.New("it isn't complete: it has an issuingDistributionPoint or a deltaCRLIndicator")
+		}
 		if l.ThisUpdate.After(now.Add(pki.ClockSkew)) {
 			return nil, nil, errEarly
 		}

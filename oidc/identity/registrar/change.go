@@ -98,7 +98,7 @@ func evidence(text string) (string, error) {
 }
 
 // SetLevel changes how well somebody's identity is proofed, and says on what that rests. A client can't
-// go above the highest level of the person's source, or its own. *identity.Error: person_unknown,
+// go above the highest level of the person's source, or its own, nor change somebody who is above it. *identity.Error: person_unknown,
 // revision_mismatch, level_invalid, level_too_high, evidence_invalid, source_missing.
 func (s *Service) SetLevel(ctx context.Context, c Caller, to Target, level int, on string) (identity.Someone, error) {
 	if level < 1 || level > 3 {
@@ -110,8 +110,8 @@ func (s *Service) SetLevel(ctx context.Context, c Caller, to Target, level int, 
 	}
 	return s.change(ctx, c, to, journal.ActionPersonLevel, func(who *identity.Someone) (bool, error) {
 		proofing := identity.Proofing{Level: level, Method: identity.MethodCounter, Source: c.Actor, At: time.Now().UTC().Truncate(time.Second), Evidence: on}
-		if !c.Operator {
-			if err := s.within(ctx, c, who, level); err != nil {
+		if !c.Operator { // nor does it lower whom somebody else raised above it
+			if err := s.within(ctx, c, who, max(level, who.Account.Proofing.Level)); err != nil {
 				return false, err
 			}
 			proofing.Method, proofing.Source = identity.MethodAuthority, who.Account.Origin()
@@ -138,7 +138,7 @@ func (s *Service) within(ctx context.Context, c Caller, who *identity.Someone, l
 }
 
 // Disable keeps somebody from logging in and ends their sessions, or undoes that. A client can't undo
-// what an operator did. *identity.Error: person_unknown, revision_mismatch, disabled_by_operator.
+// what an operator did. *identity.Error: person_unknown, revision_mismatch, level_too_high, source_missing, disabled_by_operator.
 func (s *Service) Disable(ctx context.Context, c Caller, to Target, disabled bool) (identity.Someone, error) {
 	action := journal.ActionAccountEnable
 	if disabled {
@@ -146,6 +146,9 @@ func (s *Service) Disable(ctx context.Context, c Caller, to Target, disabled boo
 	}
 	return s.change(ctx, c, to, action, func(who *identity.Someone) (bool, error) {
 		by := ""
+		if err := s.within(ctx, c, who, who.Account.Proofing.Level); err != nil {
+			return false, err
+		}
 		if !c.Operator {
 			by = who.Account.Origin()
 		}

@@ -20,7 +20,7 @@ const (
 // Close closes somebody's account 注销, because they asked for it or have died, and says since when and on
 // what that rests. What they logged in with is deleted; their numbers find them as before, and make nobody
 // another account. *identity.Error: person_unknown, revision_mismatch, person_closed, kind_invalid,
-// date_invalid, evidence_invalid.
+// date_invalid, evidence_invalid, level_too_high, source_missing.
 func (s *Service) Close(ctx context.Context, c Caller, to Target, of identity.Closing) (identity.Someone, error) {
 	if of.Kind != identity.ClosedDown && of.Kind != identity.Deceased {
 		return identity.Someone{}, &identity.Error{Reason: ReasonKind, Detail: "an account is closed or deceased"}
@@ -33,6 +33,9 @@ func (s *Service) Close(ctx context.Context, c Caller, to Target, of identity.Cl
 		return identity.Someone{}, err
 	}
 	return s.change(ctx, c, to, journal.ActionPersonClose, func(who *identity.Someone) (bool, error) {
+		if err := s.within(ctx, c, who, who.Account.Proofing.Level); err != nil {
+			return false, err
+		}
 		of.Source = saying(c, *who)
 		who.Account.Close(of)
 		return false, nil

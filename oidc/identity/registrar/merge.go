@@ -146,7 +146,28 @@ func (s *Service) mayMerge(ctx context.Context, c Caller, both Pair) error {
 	if len(kept.Codes)+len(merged.Codes) > most || len(kept.FormerNames)+len(merged.FormerNames)+1 > most {
 		return tooMany()
 	}
-	return nil
+	return plain(c, both)
+}
+
+// plain returns why two people aren't as surely one that a client may merge them: somebody uses the other's account, the
+// names differ, or who has a citizen's number would get another one's account.
+func plain(c Caller, both Pair) error {
+	kept, merged, a := both.Kept.Party, both.Merged.Party, &both.Merged.Account
+	citizen := func(code identity.PartyCode) bool { return code.Type == party.Citizen }
+	why := ""
+	switch {
+	case c.Operator:
+		return nil
+	case len(a.Password.Sum) > 0 || len(a.Authenticators) > 0 || !a.PhoneProved.IsZero():
+		why = "somebody has used the account that would be closed: an operator merges them"
+	case !kept.Named(merged.Name) && !merged.Named(kept.Name):
+		why = "the names differ: an operator merges them"
+	case slices.ContainsFunc(merged.Codes, citizen) && !slices.ContainsFunc(kept.Codes, citizen):
+		why = "who has a citizen's number is the one to keep: an operator merges them otherwise"
+	default:
+		return nil
+	}
+	return &identity.Error{Reason: ReasonNotYour, Detail: why}
 }
 
 // merge stores a merger.

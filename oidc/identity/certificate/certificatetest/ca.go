@@ -108,8 +108,15 @@ func (ca *CA) PEM() []byte { return signingtest.ReadFile(ca.t, ca.dir, ca.name+"
 
 // List returns a new revocation list, in PEM.
 func (ca *CA) List(from, until time.Time) []byte {
+	return ca.ListWith("authorityKeyIdentifier = keyid\n", from, until)
+}
+
+// ListWith returns a new revocation list with such extensions, in PEM.
+func (ca *CA) ListWith(extensions string, from, until time.Time) []byte {
 	ca.t.Helper()
-	signingtest.OpenSSL(ca.t, ca.dir, "ca", "-gencrl", "-config", ca.name+"-ca.cnf", "-cert", ca.name+".pem", "-keyfile", ca.name+".key", "-sigopt", signingtest.DistID,
+	cnf := signingtest.ReadFile(ca.t, ca.dir, ca.name+"-ca.cnf")
+	signingtest.WriteFile(ca.t, ca.dir, ca.name+"-list.cnf", append(cnf, "[with]\n"+extensions...))
+	signingtest.OpenSSL(ca.t, ca.dir, "ca", "-gencrl", "-config", ca.name+"-list.cnf", "-crlexts", "with", "-cert", ca.name+".pem", "-keyfile", ca.name+".key", "-sigopt", signingtest.DistID,
 		"-crl_lastupdate", from.UTC().Format(when), "-crl_nextupdate", until.UTC().Format(when), "-out", ca.name+".crl")
 	return signingtest.ReadFile(ca.t, ca.dir, ca.name+".crl")
 }

@@ -42,6 +42,7 @@ var rooms = map[string]exception{
 	"oidc/fresh":                     {146, "the caches of three rooms; knows nothing of ours"},
 	"oidc/identity":                  {2290, "parties, their codes and accounts: registering and taking over share their checks; participants move out with officers"},
 	"oidc/identity/factor":           {1830, "a file a factor, all of one shape; what they share moves out with the next one"},
+	"oidc/identity/acting":           {1810, "the rules of who may act for whom; what a representation is moved out already"},
 	"oidc/identity/certificate/certificatetest": {240, "a CA by OpenSSL, for the tests of five rooms"},
 	"oidc/identity/device":                      {140, "known devices; nothing else belongs in it"},
 	"oidc/identity/guessing":                    {230, "how often passwords may be tried; nothing else belongs in it"},

@@ -68,7 +68,7 @@ var rules = withIdentity(map[string]rule{
 		testOurs: []string{"license/library", "license/licensetest", "license/registry", "signing/sdjwt", "signing/sm2"},
 	},
 	"license/grant": {
-		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/offer", "license/refusal", "signing", "signing/journal", "signing/vault"},
+		ours:     []string{"license/party", "license", "license/audit", "license/catalog", "license/credential", "license/offer", "license/refusal", "signing", "signing/journal", "signing/vault"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
 		testOurs: []string{"license/library", "license/licensetest", "license/registry"},
 	},
@@ -79,7 +79,7 @@ var rules = withIdentity(map[string]rule{
 	"license/offer": {
 		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "signing", "signing/journal", "signing/strictjson"},
 		others:   []string{"github.com/emmansun/gmsm/sm3"},
-		testOurs: []string{"license/catalog/entry", "license/library", "license/licensetest", "license/registry"},
+		testOurs: []string{"license/grant", "license/catalog/entry", "license/library", "license/licensetest", "license/registry"},
 	},
 	"license/relation": {
 		ours:     []string{"license", "license/audit", "license/catalog", "license/credential", "license/party", "license/refusal", "license/schema", "signing", "signing/strictjson"},
@@ -135,7 +135,7 @@ var rules = withIdentity(map[string]rule{
 	},
 	"oidc/behalf": {ours: []string{"oidc", "oidc/identity", "oidc/identity/acting", "oidc/request", "oidc/session"}},
 	"oidc/flow": {
-		ours: []string{"oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
+		ours: []string{"oidc/identity/certificate", "oidc", "oidc/behalf", "oidc/client", "oidc/consent", "oidc/ephemeral", "oidc/grant", "oidc/identity", "oidc/identity/acting", "oidc/identity/authenticator", "oidc/identity/factor", "oidc/identity/phonecode", "oidc/identity/upstream", "oidc/request", "oidc/scan", "oidc/session", "oidc/token", "oidc/waiting", "signing/journal"},
 	},
 	// Puts them together.
 	"oidc/provider": {

@@ -270,11 +270,10 @@ func (r *Service) offered(ctx context.Context, s *Subject, l *held, m catalog.Ma
 	if slices.Contains(o.Fields, catalog.PartHolders) {
 		o.HeldBy = heldBy(l.Holders, alt.Role, s.CodesOf(m.Relation))
 		if m.LegalBasis == "" {
-			o.HeldBy = heldBy(l.Holders, alt.Role, s.held(s.CodesOf(m.Relation))) // another code isn't released
 			o.Withheld = o.Masked
 		}
 	}
-	if !license.HeldBy(l.Holders, "", s.known()) {
+	if !license.HeldBy(l.Holders, "", agree) {
 		o.close()
 	}
 	return o, nil

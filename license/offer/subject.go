@@ -21,7 +21,7 @@ type Subject struct {
 	Party string       // opaque party id
 	Name  string       // of the person, whom the party acted for sees; empty: they act for themself
 	Codes []party.Code // all codes, former ones too: licenses are found by them
-	// Former are those of Codes and ActingCodes that aren't held today: nobody agrees by them.
+	// Former are those of Codes and ActingCodes that aren't held today: nobody is a legal representative by them.
 	Former []party.Code
 	// Acting is the organization or person acted for, if any, and ActingCodes are its codes; Representation says by
 	// what right, and Proving by which license.
@@ -84,11 +84,9 @@ func (s *Subject) held(codes []party.Code) []party.Code {
 	return slices.DeleteFunc(slices.Clone(codes), func(c party.Code) bool { return slices.Contains(s.Former, c) })
 }
 
-// agrees returns the codes of all for whom the subject can agree: of those that are held today.
-func (s *Subject) agrees() []party.Code { return s.held(s.known()) }
-
-// known returns the codes of all for whom the subject can agree, former ones too.
-func (s *Subject) known() []party.Code {
+// agrees returns the codes of all for whom the subject can agree, former ones too: a license stands under the code
+// that its holder had when it was issued, and a code leads to one party alone.
+func (s *Subject) agrees() []party.Code {
 	codes := slices.Concat(s.Codes, s.Kin[catalog.RelationChild])
 	if !s.PrincipalAgrees {
 		codes = append(codes, s.ActingCodes...)

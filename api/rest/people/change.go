@@ -84,7 +84,7 @@ func refusedChange(err error) error {
 		case identity.ReasonClosed:
 			return problem.Refuse(http.StatusConflict, "person_closed", "The account was closed. An operator can open it again.")
 		case registrar.ReasonTooHigh:
-			return tooHigh(err)
+			return problem.Refuse(http.StatusForbidden, "level_too_high", aboveClient)
 		case registrar.ReasonChanged:
 			return problem.Refuse(http.StatusPreconditionFailed, "revision_mismatch", "The person was changed since you read them. Read them again, and repeat the change if it is still wanted.")
 		}
@@ -92,10 +92,13 @@ func refusedChange(err error) error {
 	return unknownPerson(err)
 }
 
+// aboveClient is what is told of a level, or of who has it.
+const aboveClient = "The level, or that which the person has, is above the highest of your source or of your client."
+
 // tooHigh is what is told of a level that the client may not give, or of somebody who has such a one.
 func tooHigh(err error) error {
 	if e, ok := errors.AsType[*identity.Error](err); ok && e.Reason == registrar.ReasonTooHigh {
-		return problem.Refuse(http.StatusForbidden, "level_too_high", "The level, or that which the person has, is above the highest of your source or of your client.")
+		return problem.Refuse(http.StatusForbidden, "level_too_high", aboveClient)
 	}
 	return unproven(err)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // residentMost is what an idle service may keep in memory, in KiB.
-const residentMost = 60 << 10
+const residentMost = 64 << 10
 
 // TestResidentMemory looks at an idle service that has answered 1,000 requests.
 func TestResidentMemory(t *testing.T) {

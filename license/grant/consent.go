@@ -13,6 +13,7 @@ import (
 
 	"yizheng.internal/license"
 	"yizheng.internal/license/audit"
+	"yizheng.internal/license/catalog"
 	"yizheng.internal/license/offer"
 	"yizheng.internal/license/party"
 	"yizheng.internal/license/refusal"
@@ -82,7 +83,7 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 		return Grant{}, err
 	}
 	b.Grant.Dated = o.Dated()
-	b.rest(&s)
+	b.rest(&s, &o)
 	rec := Record{
 		ID: b.Grant.ID, State: Pending, Client: a.Client, Item: b.Grant.Item, Basis: b.Grant.Basis,
 		Recurring: c.Recurring, Created: now, Expires: now.Add(pendingLife),
@@ -102,8 +103,16 @@ func (r *Service) Agree(ctx context.Context, a audit.Actor, q offer.Ask, s offer
 	return b.Grant, nil
 }
 
-// rest keeps what it rests on that a subject agrees for kin.
-func (b *grantBody) rest(s *offer.Subject) {
+// rest keeps what it rests on that a subject agrees for kin, if something of kin's was chosen, or the spouse's
+// agreement may have released a number.
+func (b *grantBody) rest(s *offer.Subject, o *offer.Offer) {
+	ofKin := func(l offer.ChosenLicense) bool {
+		m := o.Item.Material(l.Material)
+		return m == nil || m.Relation == catalog.RelationSpouse || m.Relation == catalog.RelationChild
+	}
+	if !s.SpouseAgreed && !slices.ContainsFunc(b.Grant.Licenses, ofKin) {
+		return
+	}
 	for _, p := range s.Rests {
 		p.AsOf = time.Time{} // when is in Created
 		b.Grant.Rests = append(b.Grant.Rests, p)

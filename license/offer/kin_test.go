@@ -361,6 +361,14 @@ func TestGrantRestsOnKin(t *testing.T) {
 		return err
 	}
 	first, ended, divorced := agree(), agree(), agree()
+	// What is one's own rests on nobody near, however many there are.
+	w.IssueOne(t, "own")
+	own := s
+	own.SpouseAgreed, own.Entrusted = false, nil
+	mine := asking(t, w, catalog.RelationApplicant, "", typeCode)
+	if g, err := w.Grants.Agree(t.Context(), consumer, mine, own, consentTo(resolve(t, w, mine, own, ""))); err != nil || g.Rests != nil {
+		t.Errorf("one's own license rests on %v, %v", g.Rests, err)
+	}
 	if err := deliver(first); err != nil {
 		t.Errorf("while both hold: %v", err)
 	}

@@ -227,8 +227,11 @@ var ofTold = tries.Limit{Name: "raise-told", Most: 1, Window: day}
 // adapter knows as theirs, so most likely it is their second account.
 func (s Raising) held(ctx context.Context, v *visitor) error {
 	other, err := s.people.FindSomeone(ctx, v.Code)
-	if errors.Is(err, identity.ErrNotFound) || err == nil && other.Account.ID == v.owner {
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
 		return errNumberHeld
+	case err == nil && other.Account.ID == v.owner: // the same form in another tab was quicker
+		return identity.ErrConflict
 	}
 	if err != nil {
 		return err
